@@ -1,0 +1,78 @@
+"""Every error this package raises on purpose.
+
+    BackendError                 what, which value, what to do
+    ├── SettingsError            an environment variable is wrong
+    ├── LabelConfigError         a labelling configuration has no usable Labels + Text pair
+    ├── BadRequest               a request body is malformed (HTTP 400)
+    ├── NotFound                 no such project, version or task (HTTP 404)
+    ├── Conflict                 the state does not allow it now (HTTP 409)
+    ├── Unavailable              Redis is down or the job queue cannot be reached (HTTP 503)
+    ├── LabelStudioError         Label Studio refused or could not be reached
+    ├── BaseModelError           the base model is missing, damaged or unsuitable
+    └── ModelError               a stored version is incomplete or cannot be loaded
+
+Messages never carry report text or tokens: they reach clients and INFO logs.
+"""
+
+from __future__ import annotations
+
+
+class BackendError(Exception):
+    """An error with three parts: `what` went wrong, `value` that caused it, `hint` what to do."""
+
+    status = 500
+
+    def __init__(self, what: str, value: object = "", hint: str = "") -> None:
+        self.what = what
+        self.value = str(value)
+        self.hint = hint
+        parts = [what + (f": {self.value}" if self.value else ""), hint]
+        super().__init__(". ".join(part for part in parts if part))
+
+
+class SettingsError(BackendError):
+    """An environment variable is unknown, has an impossible value, or contradicts another."""
+
+
+class LabelConfigError(BackendError):
+    """A labelling configuration that cannot be used for named-entity recognition."""
+
+    status = 422
+
+
+class BadRequest(BackendError):
+    """A request that cannot be understood."""
+
+    status = 400
+
+
+class NotFound(BackendError):
+    """A project, version or task that is not there."""
+
+    status = 404
+
+
+class Conflict(BackendError):
+    """The request is fine, the present state does not allow it."""
+
+    status = 409
+
+
+class Unavailable(BackendError):
+    """A part this needs (Redis, as a rule) does not answer; asking again later may work."""
+
+    status = 503
+
+
+class LabelStudioError(BackendError):
+    """Label Studio refused a request or could not be reached."""
+
+    status = 502
+
+
+class BaseModelError(BackendError):
+    """The base model is missing, damaged or of an unsuitable kind."""
+
+
+class ModelError(BackendError):
+    """A stored model version is incomplete or cannot be loaded."""

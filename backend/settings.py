@@ -1,0 +1,163 @@
+"""Settings from the environment, read once in an entry point and passed down.
+
+An unknown `ECG_*` name is an error, so that a typing slip does not pass unseen. Secrets print as
+stars. `docs/settings.md` lists every name; a test holds it against this class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from backend.errors import SettingsError
+
+UNIX_SOCKET_LIMIT = 100
+"""Bytes; Linux allows 107, macOS 103."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseSettings):
+    """All settings; every field is the environment variable in its alias, times are seconds."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    home: Path = Field(default=Path(".ecg"), alias="ECG_HOME", description="Folder of models, state and logs.")
+    redis_url_setting: str = Field(
+        default="", alias="REDIS_URL", description="Redis or Valkey to use; empty: the embedded Valkey of `ecgal up`."
+    )
+    host: str = Field(default="127.0.0.1", alias="ECG_HOST", description="Address the web process listens on.")
+    port: int = Field(default=9090, alias="ECG_PORT", ge=0, le=65535, description="Port the web process listens on.")
+    public_url: str = Field(
+        default="", alias="ECG_PUBLIC_URL", description="URL under which Label Studio reaches the web process."
+    )
+    api_key: SecretStr = Field(
+        default=SecretStr(""), alias="ECG_API_KEY", description="Bearer key for operator routes; empty: none asked."
+    )
+    basic_auth: SecretStr = Field(
+        default=SecretStr(""), alias="ECG_BASIC_AUTH", description="`user:password` Label Studio sends on ML calls."
+    )
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), alias="ECG_WEBHOOK_SECRET", description="Value of X-Webhook-Secret on webhooks."
+    )
+    label_studio_url: str = Field(
+        default="", alias="LABEL_STUDIO_URL", description="Label Studio; set by `ecgal connect` when empty."
+    )
+    label_studio_token: SecretStr = Field(
+        default=SecretStr(""),
+        alias="LABEL_STUDIO_API_KEY",
+        description="Legacy or personal access token; set by `ecgal connect` when empty.",
+    )
+    base_model: str = Field(
+        default="", alias="ECG_BASE_MODEL", description="Hugging Face id or folder; empty: the built-in encoder."
+    )
+    engine: Literal["openvino", "torch"] = Field(
+        default="openvino", alias="ECG_ENGINE", description="Inference engine."
+    )
+    precision: Literal["auto", "bf16", "f32"] = Field(
+        default="auto", alias="ECG_PRECISION", description="Inference precision; auto: bf16 where the CPU has it."
+    )
+    threads: int = Field(
+        default=min(2, os.cpu_count() or 1), alias="ECG_THREADS", ge=1, le=256, description="Threads of one process."
+    )
+    retrain_min: int = Field(
+        default=1, alias="ECG_RETRAIN_MIN", ge=1, description="New annotations before a round starts."
+    )
+    retrain_quiet: float = Field(
+        default=10.0, alias="ECG_RETRAIN_QUIET", ge=0, description="A round waits for this long without annotations."
+    )
+    retrain_max_wait: float = Field(
+        default=120.0, alias="ECG_RETRAIN_MAX_WAIT", ge=0, description="... but never longer than this."
+    )
+    train_min: int = Field(
+        default=10, alias="ECG_TRAIN_MIN", ge=2, description="Annotated reports before the network is trained."
+    )
+    train_steps: int = Field(
+        default=0, alias="ECG_TRAIN_STEPS", ge=0, description="Optimiser steps of a round; 0: by number of reports."
+    )
+    train_minutes: float = Field(
+        default=60.0, alias="ECG_TRAIN_MINUTES", gt=0, description="A fine-tuning stops after this many minutes."
+    )
+    holdout_share: float = Field(
+        default=0.2, alias="ECG_HOLDOUT_SHARE", gt=0, lt=0.9, description="Share of tasks that are never trained on."
+    )
+    holdout_min: int = Field(
+        default=10,
+        alias="ECG_HOLDOUT_MIN",
+        ge=1,
+        description="Annotated holdout reports below which rounds are judged by cross-validation.",
+    )
+    reconcile_seconds: float = Field(
+        default=15.0, alias="ECG_RECONCILE_SECONDS", gt=0, description="How often Label Studio is asked for changes."
+    )
+    seed: int = Field(default=13, alias="ECG_SEED", ge=0, description="Seed of every random choice.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", alias="ECG_LOG_LEVEL", description="Log level of all processes."
+    )
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Read the environment; raises SettingsError naming variable and value."""
+        known = {field.alias for field in cls.model_fields.values()}
+        for name in sorted(os.environ):
+            if name.startswith("ECG_") and name not in known:
+                raise SettingsError("Unknown setting", name, "docs/settings.md lists all names")
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "settings"
+            secret = name in {"ECG_API_KEY", "ECG_BASIC_AUTH", "ECG_WEBHOOK_SECRET", "LABEL_STUDIO_API_KEY"}
+            value = "***" if secret else first["input"] if first["loc"] else ""
+            raise SettingsError(f"{name} cannot be used ({first['msg']})", value, "see docs/settings.md") from None
+
+    @model_validator(mode="after")
+    def _cross_checks(self) -> Settings:
+        if self.basic_auth.get_secret_value() and ":" not in self.basic_auth.get_secret_value():
+            raise ValueError("ECG_BASIC_AUTH must be user:password")
+        if self.retrain_max_wait < self.retrain_quiet:
+            raise ValueError(
+                f"ECG_RETRAIN_MAX_WAIT ({self.retrain_max_wait}) is below ECG_RETRAIN_QUIET ({self.retrain_quiet})"
+            )
+        return self
+
+    def require_credentials(self) -> None:
+        """Refuse an address that others can reach while anything is unprotected; raises SettingsError."""
+        if self.host in LOOPBACK:
+            return
+        secrets = {
+            "ECG_API_KEY": self.api_key,
+            "ECG_BASIC_AUTH": self.basic_auth,
+            "ECG_WEBHOOK_SECRET": self.webhook_secret,
+        }
+        missing = [name for name, secret in secrets.items() if not secret.get_secret_value()]
+        if missing:
+            raise SettingsError(
+                "The web process would be reachable without credentials on", self.host, f"set {', '.join(missing)}"
+            )
+
+    @property
+    def url(self) -> str:
+        """The URL given to Label Studio: ECG_PUBLIC_URL, or host and port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def socket_path(self) -> Path:
+        """Unix socket of the embedded Valkey; moves to the temporary folder when ECG_HOME is too deep."""
+        home = self.home.resolve()
+        path = home / "valkey" / "v.sock"
+        if len(os.fsencode(path)) <= UNIX_SOCKET_LIMIT:
+            return path
+        return Path(tempfile.gettempdir()) / f"ecg-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}" / "v.sock"
+
+    @property
+    def redis_url(self) -> str:
+        """REDIS_URL, or the embedded Valkey's socket in redis-py's notation."""
+        return self.redis_url_setting or f"unix://{self.socket_path}"
