@@ -1,0 +1,247 @@
+"""Hints, rounds and rank jobs in Redis, on RQ.
+
+A webhook leaves a *hint* (which annotation changed) and is answered; `dispatch_due` turns hints into at
+most one waiting round per project. A round *takes* the hints when it starts and drops them when it is
+done, so a killed round leaves them for its repetition. Nothing here is the truth: Label Studio holds the
+annotations and the registry the versions.
+
+Keys: `ecg:dirty` (set of projects with hints), and per project `ecg:{id}:pending` (sorted set, hint ->
+time), `:taken:<round>`, `:round` (number of the last round queued), `:jobs:<kind>` (ids of RQ jobs that may
+still be alive), `:progress`, `:failure`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, JobStatus, Retry
+
+from backend.errors import Unavailable
+from backend.policy import Pending, is_due, pause_after
+from backend.registry import Registry
+from backend.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["retrain", "rank"]
+FUNCTIONS: dict[Kind, str] = {"retrain": "trainer.jobs.retrain", "rank": "trainer.jobs.rank"}
+"""Kind of job -> dotted path; the path is stored in Redis, so changing it orphans queued jobs."""
+QUEUES: dict[Kind, str] = {"retrain": "train", "rank": "rank"}
+
+JOB_TIMEOUT = 12 * 3600
+"""Seconds; the round's own limit is ECG_TRAIN_MINUTES, this only catches what hangs."""
+FAILURE_TTL = 7 * 24 * 3600
+RESULT_TTL = 24 * 3600
+PROGRESS_TTL = 24 * 3600
+ALIVE = {JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED}
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job that waits or runs; `state` is RQ's word for it."""
+
+    id: str
+    kind: Kind
+    state: str
+
+
+class JobQueue:
+    """All of Redis that rounds need. Methods raise Unavailable when Redis does not answer."""
+
+    def __init__(self, redis: Redis, registry: Registry, settings: Settings) -> None:
+        self.redis = redis
+        self.registry = registry
+        self.settings = settings
+
+    def ping(self) -> None:
+        """Raise Unavailable unless Redis answers."""
+        try:
+            self.redis.ping()
+        except RedisError as error:
+            raise Unavailable(
+                "Redis does not answer", type(error).__name__, "start `ecgal up` or check REDIS_URL"
+            ) from None
+
+    # Hints --------------------------------------------------------------------------------------
+
+    def hint(self, project: str, members: Iterable[str], now: float) -> None:
+        """Remember that annotations changed; the same member again only renews its time."""
+        scores = dict.fromkeys(members, now)
+        if not scores:
+            return
+        try:
+            with self.redis.pipeline() as pipe:
+                pipe.zadd(_key(project, "pending"), scores)  # type: ignore[arg-type]
+                pipe.set(_key(project, "since"), now, nx=True)
+                pipe.sadd("ecg:dirty", project)
+                pipe.execute()
+        except RedisError as error:
+            raise Unavailable("The hint could not be stored", type(error).__name__, "Redis must run") from None
+
+    def pending(self, project: str) -> Pending:
+        """Hints that no round has taken."""
+        with self.redis.pipeline() as pipe:
+            pipe.zcard(_key(project, "pending"))
+            pipe.zrevrange(_key(project, "pending"), 0, 0, withscores=True)
+            pipe.get(_key(project, "since"))
+            count, newest, since = pipe.execute()
+        last = float(newest[0][1]) if newest else 0.0
+        return Pending(count=count, oldest=float(since or last), newest=last)
+
+    def take(self, project: str, round_number: int) -> int:
+        """Move all hints to the round; returns how many it holds. Repeating a killed round adds new ones."""
+        pending, taken = _key(project, "pending"), _key(project, f"taken:{round_number}")
+        with self.redis.pipeline() as pipe:
+            pipe.zunionstore(taken, [taken, pending], aggregate="MAX")
+            pipe.delete(pending, _key(project, "since"))
+            pipe.srem("ecg:dirty", project)
+            pipe.zcard(taken)
+            return int(pipe.execute()[-1])
+
+    def done(self, project: str, round_number: int) -> None:
+        """The round is finished: forget its hints and earlier failures."""
+        self.redis.delete(_key(project, f"taken:{round_number}"), _key(project, "failure"))
+
+    def give_back(self, project: str, round_number: int, reason: str, now: float) -> None:
+        """The round failed: its hints wait again, the next try comes after a pause."""
+        pending, taken = _key(project, "pending"), _key(project, f"taken:{round_number}")
+        failures = self.failure(project).get("failures", 0) + 1
+        failure = {"reason": reason, "failures": failures, "not_before": now + pause_after(failures), "at": now}
+        with self.redis.pipeline() as pipe:
+            pipe.zunionstore(pending, [pending, taken], aggregate="MAX")
+            pipe.delete(taken)
+            pipe.set(_key(project, "since"), now, nx=True)
+            pipe.set(_key(project, "failure"), json.dumps(failure))
+            pipe.sadd("ecg:dirty", project)
+            pipe.execute()
+
+    def failure(self, project: str) -> dict[str, Any]:
+        """The last failed round: reason, failures in a row, not_before; empty when the last one went well."""
+        return _loads(self.redis.get(_key(project, "failure")))
+
+    # Jobs ---------------------------------------------------------------------------------------
+
+    def dispatch_due(self, now: float) -> list[str]:
+        """Queue a round for every project whose hints are due; returns the new job ids."""
+        started = []
+        for project in sorted(p.decode() for p in self.redis.smembers("ecg:dirty")):
+            waiting = any(job.state != "started" for job in self.jobs(project, "retrain"))
+            due = is_due(
+                self.pending(project),
+                now=now,
+                minimum=self.settings.retrain_min,
+                quiet=self.settings.retrain_quiet,
+                max_wait=self.settings.retrain_max_wait,
+                waiting=waiting,
+                not_before=float(self.failure(project).get("not_before", 0.0)),
+            )
+            if due:
+                started.append(self.request_round(project))
+        return started
+
+    def request_round(self, project: str) -> str:
+        """Queue a round now, unless one waits already; returns the id of the waiting job."""
+        return self._request(project, "retrain")
+
+    def request_rank(self, project: str) -> str:
+        """Queue a ranking of the pool by the target version, unless one waits already; returns the job id."""
+        return self._request(project, "rank")
+
+    def jobs(self, project: str, kind: Kind) -> list[JobView]:
+        """Jobs of the project that wait or run."""
+        views = []
+        for raw in sorted(self.redis.smembers(_key(project, f"jobs:{kind}"))):
+            job_id = raw.decode()
+            state = self._state(job_id)
+            if state in ALIVE:
+                views.append(JobView(job_id, kind, state.value))
+            else:
+                self.redis.srem(_key(project, f"jobs:{kind}"), job_id)
+        return views
+
+    def orphans(self, project: str) -> list[int]:
+        """Rounds whose hints were taken but whose job is no longer alive (given up by RQ, or Redis lost it)."""
+        alive = {job.id for job in self.jobs(project, "retrain")}
+        keys = self.redis.scan_iter(match=_key(project, "taken:*"), count=1000)
+        rounds = [int(key.decode().rsplit(":", 1)[1]) for key in keys]
+        return sorted(number for number in rounds if job_id_of(project, "retrain", number) not in alive)
+
+    def _request(self, project: str, kind: Kind) -> str:
+        try:
+            with self.redis.lock(_key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
+                for job in self.jobs(project, kind):
+                    if job.state != "started":
+                        return job.id
+                return self._enqueue(project, kind)
+        except RedisError as error:
+            raise Unavailable("The job could not be queued", type(error).__name__, "Redis must run") from None
+
+    def _enqueue(self, project: str, kind: Kind) -> str:
+        number = self._next_number(project, kind)
+        job_id = job_id_of(project, kind, number)
+        self.redis.sadd(_key(project, f"jobs:{kind}"), job_id)
+        Queue(QUEUES[kind], connection=self.redis).enqueue_call(
+            FUNCTIONS[kind],
+            args=(project, number),
+            job_id=job_id,
+            unique=True,
+            timeout=JOB_TIMEOUT,
+            result_ttl=RESULT_TTL,
+            failure_ttl=FAILURE_TTL,
+            retry=Retry(max=5),
+            description=job_id,
+        )
+        logger.info("queued %s", job_id)
+        return job_id
+
+    def _next_number(self, project: str, kind: Kind) -> int:
+        key = _key(project, "round" if kind == "retrain" else "rankings")
+        last = int(self.redis.get(key) or 0)
+        if kind == "retrain":
+            last = max(last, self.registry.last_round(project))
+        number = last + 1
+        while Job.exists(job_id_of(project, kind, number), connection=self.redis):
+            number += 1
+        self.redis.set(key, number)
+        return number
+
+    def _state(self, job_id: str) -> JobStatus | None:
+        try:
+            return Job.fetch(job_id, connection=self.redis).get_status()
+        except NoSuchJobError:
+            return None
+
+    # Progress -----------------------------------------------------------------------------------
+
+    def set_progress(self, project: str, kind: Kind, fields: dict[str, Any]) -> None:
+        """Publish what the running job of this kind does; shown by `ecgal status`."""
+        self.redis.set(_key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
+
+    def clear_progress(self, project: str, kind: Kind) -> None:
+        """The job is over."""
+        self.redis.delete(_key(project, f"progress:{kind}"))
+
+    def progress(self, project: str, kind: Kind) -> dict[str, Any]:
+        """What the running job published last; empty when none runs."""
+        return _loads(self.redis.get(_key(project, f"progress:{kind}")))
+
+
+def job_id_of(project: str, kind: Kind, number: int) -> str:
+    """The RQ job id; a number because RQ keeps ids of failed jobs taken (RQ 3.0)."""
+    return f"{kind}-{project}-{number}"
+
+
+def _key(project: str, name: str) -> str:
+    return f"ecg:{project}:{name}"
+
+
+def _loads(raw: Any) -> dict[str, Any]:
+    return dict(json.loads(raw)) if raw else {}

@@ -1,0 +1,229 @@
+"""Model versions and project state as files below ECG_HOME: the truth that survives everything.
+
+    projects/<id>/label_config.xml     last labelling configuration seen
+    projects/<id>/connection.json      Label Studio URL and token (mode 0600)
+    projects/<id>/models/<version>/    card.json, weights, engine files; complete or absent
+    projects/<id>/target               version that shall serve (set by a round or an operator)
+    projects/<id>/serving              version that serves (set when the pool is ranked with it)
+    projects/<id>/ranking.json         last finished ranking
+
+Every file is written aside and renamed, so that a killed process leaves the old or the new state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from backend.errors import BadRequest, ModelError, NotFound
+from backend.model_card import ModelCard
+
+RULES_VERSION = "rules-1"
+"""The version before any annotation: rules alone. Changing the rules visibly means a new number."""
+
+PROJECT_ID = re.compile(r"[0-9]{1,18}")
+
+
+class Connection(BaseModel):
+    """How to reach the Label Studio of a project."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    token: SecretStr
+    backend_url: str = ""
+
+
+class RankingRecord(BaseModel):
+    """A finished ranking: how many tasks, how long, and the distribution of their uncertainties."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    tasks: int
+    seconds: float
+    finished: str
+    distribution: tuple[float, ...] = ()
+    order_checked: int = 0
+    order_equal: int = 0
+
+
+class Registry:
+    """Reads and writes the files of all projects; safe with many processes on one file system."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.resolve()
+
+    # Projects ---------------------------------------------------------------------------------
+
+    def projects(self) -> list[str]:
+        """Ids of all projects seen, in numerical order."""
+        folder = self.home / "projects"
+        ids = [p.name for p in folder.iterdir() if PROJECT_ID.fullmatch(p.name)] if folder.is_dir() else []
+        return sorted(ids, key=int)
+
+    def folder(self, project: str) -> Path:
+        """Folder of the project; raises BadRequest for an id that is not a number (it becomes a path)."""
+        if not PROJECT_ID.fullmatch(project):
+            raise BadRequest("Not a project id", project, "Label Studio's project ids are numbers")
+        return self.home / "projects" / project
+
+    def label_config(self, project: str) -> str | None:
+        """The labelling configuration last seen, or None."""
+        return _read(self.folder(project) / "label_config.xml")
+
+    def remember_label_config(self, project: str, xml: str) -> bool:
+        """Keep the labelling configuration; returns whether it is new."""
+        if self.label_config(project) == xml:
+            return False
+        write_atomic(self.folder(project) / "label_config.xml", xml)
+        return True
+
+    def connection(self, project: str) -> Connection | None:
+        """How to reach the project's Label Studio, or None before `ecgal connect`."""
+        text = _read(self.folder(project) / "connection.json")
+        return Connection.model_validate_json(text) if text else None
+
+    def save_connection(self, project: str, connection: Connection) -> None:
+        """Keep URL and token, readable by the owner only."""
+        fields = {**connection.model_dump(), "token": connection.token.get_secret_value()}
+        write_atomic(self.folder(project) / "connection.json", json.dumps(fields), mode=0o600)
+
+    def ranking(self, project: str) -> RankingRecord | None:
+        """The last finished ranking, or None."""
+        text = _read(self.folder(project) / "ranking.json")
+        return RankingRecord.model_validate_json(text) if text else None
+
+    def save_ranking(self, project: str, record: RankingRecord) -> None:
+        """Keep the finished ranking."""
+        write_atomic(self.folder(project) / "ranking.json", record.model_dump_json(indent=1))
+
+    @contextmanager
+    def lock(self, project: str, name: str) -> Iterator[None]:
+        """Only one process at a time does `name` for the project; a dead holder frees it (flock)."""
+        self.folder(project).mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder(project) / f"{name}.lock"):
+            yield
+
+    # Versions ---------------------------------------------------------------------------------
+
+    def versions(self, project: str) -> list[ModelCard]:
+        """Cards of all complete versions, newest first."""
+        folder = self.folder(project) / "models"
+        names = [p.name for p in folder.iterdir() if (p / "card.json").is_file()] if folder.is_dir() else []
+        cards = [self.card(project, name) for name in names if not name.startswith(".")]
+        return sorted(cards, key=lambda card: (card.round, card.created), reverse=True)
+
+    def card(self, project: str, version: str) -> ModelCard:
+        """The card of a version; raises NotFound, or ModelError when it cannot be read."""
+        path = self.model_folder(project, version) / "card.json"
+        try:
+            return ModelCard.model_validate_json(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise NotFound("No such version", version, "`ecgal models` lists them") from None
+        except (OSError, ValidationError) as error:
+            raise ModelError("Unreadable model card", version, type(error).__name__) from None
+
+    def exists(self, project: str, version: str) -> bool:
+        """Whether the version can serve: the rules, or a complete folder."""
+        return version == RULES_VERSION or (self.model_folder(project, version) / "card.json").is_file()
+
+    def model_folder(self, project: str, version: str) -> Path:
+        """Folder of a version; raises NotFound for a name that is none (it becomes a path)."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", version):
+            raise NotFound("No such version", version[:64], "`ecgal models` lists them")
+        return self.folder(project) / "models" / version
+
+    def last_round(self, project: str) -> int:
+        """Number of the newest round that produced a version; 0 before the first."""
+        cards = self.versions(project)
+        return cards[0].round if cards else 0
+
+    def new_folder(self, project: str) -> Path:
+        """An empty folder beside the versions, to fill and hand to `publish`."""
+        parent = self.folder(project) / "models"
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+
+    def publish(self, card: ModelCard, folder: Path) -> Path:
+        """Write the card into `folder` and rename it to its final place; an existing version stays."""
+        (folder / "card.json").write_text(card.model_dump_json(indent=1), "utf-8")
+        final = self.model_folder(card.project, card.version)
+        if final.exists():
+            shutil.rmtree(folder)
+        else:
+            folder.rename(final)
+        return final
+
+    def sweep(self, project: str) -> None:
+        """Remove unfinished folders of killed rounds; call it with the project's round lock held."""
+        folder = self.folder(project) / "models"
+        for left in folder.glob(".new-*") if folder.is_dir() else ():
+            shutil.rmtree(left, ignore_errors=True)
+
+    # Pointers ---------------------------------------------------------------------------------
+
+    def serving(self, project: str) -> str:
+        """The version that serves; `rules-1` before the first promotion."""
+        return self._pointer(project, "serving")
+
+    def target(self, project: str) -> str:
+        """The version that shall serve once the pool is ranked with it."""
+        return self._pointer(project, "target")
+
+    def aim(self, project: str, version: str) -> None:
+        """Set the version that shall serve; raises NotFound."""
+        self._point(project, "target", version)
+
+    def promote(self, project: str, version: str) -> None:
+        """Set the version that serves; raises NotFound."""
+        self._point(project, "serving", version)
+
+    def before(self, project: str, version: str) -> str:
+        """The promoted version before `version`, for a roll back; `rules-1` when there is none."""
+        if version == RULES_VERSION:
+            return RULES_VERSION
+        current = self.card(project, version).round
+        older = [c for c in self.versions(project) if c.round < current and c.decision.promote]
+        return older[0].version if older else RULES_VERSION
+
+    def _pointer(self, project: str, name: str) -> str:
+        version = (_read(self.folder(project) / name) or "").strip()
+        return version if version and self.exists(project, version) else RULES_VERSION
+
+    def _point(self, project: str, name: str, version: str) -> None:
+        if not self.exists(project, version):
+            raise NotFound("No such version", version, "`ecgal models` lists them")
+        write_atomic(self.folder(project) / name, version)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write aside, flush to disk, rename: readers see the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a file descriptor, not a path
+            os.fchmod(handle, mode)
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

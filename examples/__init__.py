@@ -1,0 +1,1 @@
+"""Runnable examples: the demo project and its simulated annotator."""
