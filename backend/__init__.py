@@ -1,1 +1,23 @@
-"""Placeholder."""
+"""Serving: from a Label Studio request to a prediction, and from a webhook to a queued round.
+
+Predicting
+    backend.http.label_studio    POST /predict: tasks in, as many predictions out
+    backend.labelstudio.config   labelling configuration -> labels, text key
+    backend.serving              project -> predictor of the serving version
+    backend.predictor            text -> spans, uncertainty
+    backend.engine.tokenizer     text -> tokens with code-point offsets
+    backend.engine               tokens -> tag probabilities
+    backend.ner.decoding         probabilities -> legal BIO tags
+    backend.rules                proposals before, beside and instead of a network
+    backend.ranking.control      uncertainty -> priority
+    backend.labelstudio.wire     prediction -> Label Studio's JSON
+
+Learning
+    backend.http.label_studio    POST /webhook: a hint
+    backend.job_queue            hints -> at most one waiting round (RQ)
+    trainer.jobs                 the round in a worker: train, judge, rank, switch
+    backend.registry             versions and pointers as files
+    backend.ranking_index        the ranked pool for the queue
+
+backend never imports trainer or the entry points.
+"""

@@ -79,7 +79,7 @@ class JobQueue:
             return
         try:
             with self.redis.pipeline() as pipe:
-                pipe.zadd(_key(project, "pending"), scores)  # type: ignore[arg-type]
+                pipe.zadd(_key(project, "pending"), scores)
                 pipe.set(_key(project, "since"), now, nx=True)
                 pipe.sadd("ecg:dirty", project)
                 pipe.execute()
@@ -132,7 +132,7 @@ class JobQueue:
     def dispatch_due(self, now: float) -> list[str]:
         """Queue a round for every project whose hints are due; returns the new job ids."""
         started = []
-        for project in sorted(p.decode() for p in self.redis.smembers("ecg:dirty")):
+        for project in sorted(text(p) for p in self.redis.smembers("ecg:dirty")):
             waiting = any(job.state != "started" for job in self.jobs(project, "retrain"))
             due = is_due(
                 self.pending(project),
@@ -158,8 +158,7 @@ class JobQueue:
     def jobs(self, project: str, kind: Kind) -> list[JobView]:
         """Jobs of the project that wait or run."""
         views = []
-        for raw in sorted(self.redis.smembers(_key(project, f"jobs:{kind}"))):
-            job_id = raw.decode()
+        for job_id in sorted(text(raw) for raw in self.redis.smembers(_key(project, f"jobs:{kind}"))):
             state = self._state(job_id)
             if state in ALIVE:
                 views.append(JobView(job_id, kind, state.value))
@@ -171,7 +170,7 @@ class JobQueue:
         """Rounds whose hints were taken but whose job is no longer alive (given up by RQ, or Redis lost it)."""
         alive = {job.id for job in self.jobs(project, "retrain")}
         keys = self.redis.scan_iter(match=_key(project, "taken:*"), count=1000)
-        rounds = [int(key.decode().rsplit(":", 1)[1]) for key in keys]
+        rounds = [int(text(key).rsplit(":", 1)[1]) for key in keys]
         return sorted(number for number in rounds if job_id_of(project, "retrain", number) not in alive)
 
     def _request(self, project: str, kind: Kind) -> str:
@@ -237,6 +236,11 @@ class JobQueue:
 def job_id_of(project: str, kind: Kind, number: int) -> str:
     """The RQ job id; a number because RQ keeps ids of failed jobs taken (RQ 3.0)."""
     return f"{kind}-{project}-{number}"
+
+
+def text(raw: bytes | str) -> str:
+    """What Redis answers, as a string."""
+    return raw.decode() if isinstance(raw, bytes) else raw
 
 
 def _key(project: str, name: str) -> str:

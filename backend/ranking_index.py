@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -58,8 +59,8 @@ class RankingIndex:
         """The first `k` tasks, highest priority first."""
         order, details = _keys(project, version)
         try:
-            ranked = self.redis.zrevrange(order, 0, k - 1, withscores=True) if k > 0 else []
-            rows = self.redis.hmget(details, [task for task, _ in ranked]) if ranked else []
+            ranked: list[Any] = self.redis.zrevrange(order, 0, k - 1, withscores=True) if k > 0 else []
+            rows: list[Any] = self.redis.hmget(details, [task for task, _ in ranked]) if ranked else []
         except RedisError as error:
             raise Unavailable("The queue cannot be read", type(error).__name__, "Redis must run") from None
         return [_row(int(task), score, raw) for (task, score), raw in zip(ranked, rows, strict=True)]
@@ -88,7 +89,9 @@ class RankingIndex:
         self.redis.delete(*_keys(project, version))
 
     def _write(self, order: str, details: str, rows: Iterable[RankedTask]) -> int:
-        count, scores, values = 0, {}, {}
+        count = 0
+        scores: dict[str, float] = {}
+        values: dict[Any, Any] = {}
         for row in rows:
             scores[str(row.task_id)] = row.priority
             values[str(row.task_id)] = json.dumps([row.uncertainty, row.reason, row.preview], ensure_ascii=False)
@@ -100,9 +103,9 @@ class RankingIndex:
             self._flush(order, details, scores, values)
         return count
 
-    def _flush(self, order: str, details: str, scores: dict[str, float], values: dict[str, str]) -> None:
+    def _flush(self, order: str, details: str, scores: dict[str, float], values: dict[Any, Any]) -> None:
         with self.redis.pipeline() as pipe:
-            pipe.zadd(order, scores)  # type: ignore[arg-type]
+            pipe.zadd(order, scores)
             pipe.hset(details, mapping=values)
             pipe.execute()
 
@@ -117,6 +120,6 @@ def _keys(project: str, version: str) -> tuple[str, str]:
     return f"ecg:{project}:ranking:{version}", f"ecg:{project}:ranked:{version}"
 
 
-def _row(task_id: int, priority: float, raw: bytes | None) -> RankedTask:
+def _row(task_id: int, priority: float, raw: bytes | str | None) -> RankedTask:
     uncertainty, reason, shown = json.loads(raw) if raw else (priority, "", "")
     return RankedTask(task_id, priority, uncertainty, reason, shown)

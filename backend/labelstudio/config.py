@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml import ElementTree as SafeElementTree
+from defusedxml import DefusedXmlException, ElementTree  # type: ignore[import-untyped]
 from label_studio_tools.core.label_config import parse_config
+from label_studio_tools.core.utils.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
 
 from backend.errors import LabelConfigError
 from backend.ner.scheme import LabelScheme
@@ -66,7 +66,7 @@ def _read(xml: str) -> Element:
     if not isinstance(xml, str) or not xml.strip():
         raise LabelConfigError("The labelling configuration is empty", hint=HINT)
     try:
-        return SafeElementTree.fromstring(_undeclared(xml), forbid_dtd=True)  # type: ignore[no-any-return]
+        return ElementTree.fromstring(_undeclared(xml), forbid_dtd=True)  # type: ignore[no-any-return]
     except DefusedXmlException as error:
         raise LabelConfigError("The labelling configuration has a document type", type(error).__name__, HINT) from None
     except (ParseError, ValueError) as error:
@@ -101,8 +101,8 @@ def _controls(tree: Element, xml: str) -> list[tuple[str, dict[str, list[str]]]]
         return []
     try:
         parsed = parse_config(_undeclared(xml))
-    except (ValueError, KeyError, AttributeError, SyntaxError) as error:
-        raise LabelConfigError("The labelling configuration cannot be read", type(error).__name__, HINT) from None
+    except (LabelStudioXMLSyntaxErrorSentryIgnored, ValueError, KeyError) as error:
+        raise LabelConfigError("The labelling configuration cannot be read", error, HINT) from None
     controls = [(name, control) for name, control in parsed.items() if control["type"] == "Labels"]
     return [
         (name, {"to_name": [target.strip() for target in control["to_name"]], "labels": control["labels"]})

@@ -1,0 +1,147 @@
+"""From report text to a prediction: the one path that serves, ranks and is evaluated.
+
+Two kinds: rules with span memory (before there is a network), and a trained version in the mode its
+card names. Both answer in input order and compute identical texts once. No Label Studio in here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.engine import Engine, open_engine
+from backend.engine.tokenizer import TextTokenizer
+from backend.model_card import Mode, ModelCard
+from backend.ner.alignment import merge_windows, tags_to_spans, windows
+from backend.ner.decoding import viterbi
+from backend.ner.prediction import Prediction
+from backend.ner.scheme import LabelScheme
+from backend.ner.spans import Span
+from backend.ner.uncertainty import mean_token_entropy
+from backend.rules import EMPTY_MEMORY, SpanMemory, numbers, propose, uncertainty
+from backend.settings import Settings
+
+WINDOW = 254
+"""Tokens of a window; with its two special tokens a power of two."""
+OVERLAP = 64
+"""Tokens two windows share, so that every token of a long report has context on both sides."""
+TINY = 1e-12
+"""Keeps the logarithm of a probability finite."""
+
+
+class Predictor(Protocol):
+    """Anything that predicts; `version` is what Label Studio is told."""
+
+    version: str
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class RulesPredictor:
+    """Rules and span memory, no network: the cold start."""
+
+    version: str
+    labels: tuple[str, ...]
+    memory: SpanMemory = EMPTY_MEMORY
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, in order; the uncertainty is what the rules leave unexplained."""
+        return [self._one(text) for text in texts]
+
+    def _one(self, text: str) -> Prediction:
+        spans = propose(text, self.labels, self.memory)
+        doubt = uncertainty(text, spans)
+        return Prediction(tuple(spans), doubt, doubt, self.version)
+
+
+@dataclass(frozen=True)
+class ModelPredictor:
+    """A trained network, alone or together with rules.
+
+    `labels` are the project's at this moment: spans of labels that vanished are dropped, labels the
+    network was not trained on come from rules and memory.
+    """
+
+    version: str
+    mode: Mode
+    scheme: LabelScheme
+    labels: tuple[str, ...]
+    tokenizer: TextTokenizer
+    engine: Engine
+    memory: SpanMemory = EMPTY_MEMORY
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, in order; the uncertainty is the network's mean token entropy."""
+        distinct = list(dict.fromkeys(texts))
+        found = dict(zip(distinct, self._distinct(distinct), strict=True))
+        return [found[text] for text in texts]
+
+    def _distinct(self, texts: Sequence[str]) -> list[Prediction]:
+        encodings = [self.tokenizer.encode(text) for text in texts]
+        probabilities = self.probabilities([encoding.input_ids for encoding in encodings])
+        return [
+            self._decode(text, encoding.offsets, p)
+            for text, encoding, p in zip(texts, encodings, probabilities, strict=True)
+        ]
+
+    def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """Tag probabilities [tokens, tags] of each sequence; long ones are computed in overlapping windows."""
+        size = min(WINDOW, self.engine.max_tokens)
+        plan = [windows(len(ids), size, min(OVERLAP, size // 4)) for ids in sequences]
+        parts = [ids[start:end] for ids, cuts in zip(sequences, plan, strict=True) for start, end in cuts]
+        computed = iter(self.engine.probabilities(parts) if parts else [])
+        empty = np.zeros((0, len(self.scheme.tags)), dtype=np.float32)
+        return [
+            merge_windows([(cut, next(computed)) for cut in cuts], len(ids)) if cuts else empty
+            for ids, cuts in zip(sequences, plan, strict=True)
+        ]
+
+    def _decode(self, text: str, offsets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Prediction:
+        doubt = mean_token_entropy(probabilities)
+        tags = viterbi(np.log(probabilities + TINY), self.scheme)
+        spans = tags_to_spans(tags, offsets, self.scheme, probabilities)
+        return Prediction(tuple(self.combine(text, spans)), doubt, doubt, self.version)
+
+    def combine(self, text: str, spans: Sequence[Span]) -> list[Span]:
+        """The network's spans under this version's mode and the project's present labels."""
+        if self.mode == "rules":
+            return propose(text, self.labels, self.memory)
+        kept = [span for span in spans if span.label in self.labels]
+        if self.mode == "merged":
+            kept = overlay(numbers(text, self.labels), kept)
+        unknown = set(self.labels) - set(self.scheme.labels)
+        return overlay(kept, propose(text, unknown, self.memory)) if unknown else kept
+
+
+def overlay(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
+    """All spans of `first`, and those of `second` that overlap none of them; sorted.
+
+    >>> [s.label for s in overlay([Span(0, 4, "HR")], [Span(3, 6, "VALUE"), Span(8, 9, "TIME")])]
+    ['HR', 'TIME']
+    """
+    return sorted([*first, *(span for span in second if not any(span.overlaps(other) for other in first))])
+
+
+def load_predictor(folder: Path, card: ModelCard, labels: Collection[str], settings: Settings) -> Predictor:
+    """The predictor of a published version, for the project's present labels; raises ModelError."""
+    memory = SpanMemory.from_json(json.loads((folder / "memory.json").read_text("utf-8")))
+    if not card.training.steps:
+        return RulesPredictor(card.version, tuple(labels), memory)
+    return ModelPredictor(
+        card.version,
+        card.mode,
+        LabelScheme(tuple(card.labels)),
+        tuple(labels),
+        TextTokenizer.from_folder(folder),
+        open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads),
+        memory,
+    )

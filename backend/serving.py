@@ -1,0 +1,141 @@
+"""Which predictor answers for a project right now, and Label Studio's tasks through it.
+
+The serving pointer is a file: it is read at each request, and a new version is loaded when it moved, so
+nobody restarts anything. One request is answered by one version. Call from one thread at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any
+
+from backend.errors import BackendError, LabelConfigError
+from backend.labelstudio.config import LabelConfig, parse_label_config
+from backend.labelstudio.wire import empty_prediction, prediction_json, task_text
+from backend.ner.prediction import Prediction
+from backend.predictor import Predictor, RulesPredictor, load_predictor
+from backend.ranking.control import priority
+from backend.registry import RULES_VERSION, Registry
+from backend.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LOADED = 8
+"""Predictors kept in memory; a small encoder takes about 200 MB."""
+
+
+class Serving:
+    """Predictors of all projects, loaded on demand."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self.settings = settings
+        self.registry = registry
+        self._loaded: OrderedDict[tuple[str, str, tuple[str, ...]], Predictor] = OrderedDict()
+
+    def version(self, project: str) -> str:
+        """The version that serves the project; `rules-1` for an unknown one."""
+        return self.registry.serving(project) if project else RULES_VERSION
+
+    def predictor(self, project: str, labels: tuple[str, ...]) -> Predictor:
+        """The serving predictor, loaded when the pointer or the labels changed; raises ModelError."""
+        version = self.version(project)
+        key = (project, version, labels)
+        if key not in self._loaded:
+            predictor = self._load(project, version, labels)
+            for old in [k for k in self._loaded if k[0] == project]:
+                del self._loaded[old]
+            self._loaded[key] = predictor
+        self._loaded.move_to_end(key)
+        while len(self._loaded) > LOADED:
+            self._loaded.popitem(last=False)
+        return self._loaded[key]
+
+    def predict_tasks(self, project: str, label_config: str, tasks: list[Any]) -> list[dict[str, Any]]:
+        """Label Studio predictions, exactly one per task and in order.
+
+        A task without usable text, or one that cannot be predicted, gets an empty prediction. Raises
+        LabelConfigError when neither the request nor the project's memory has a usable configuration.
+        """
+        started = time.monotonic()
+        config = self.config(project, label_config)
+        predictor, version = self._predictor_or_none(project, config)
+        texts = [task_text(task, config) for task in tasks]
+        known = [text for text in texts if text is not None]
+        predictions = iter(self._predict(predictor, known))
+        answers = [
+            self._answer(project, task, text, config, next(predictions) if text is not None else None, version)
+            for task, text in zip(tasks, texts, strict=True)
+        ]
+        logger.info(
+            "predicted project=%s version=%s tasks=%d without_text=%d ms=%d",
+            project or "-",
+            version,
+            len(tasks),
+            len(tasks) - len(known),
+            (time.monotonic() - started) * 1000,
+        )
+        return answers
+
+    def config(self, project: str, label_config: str) -> LabelConfig:
+        """The request's labelling configuration, or the project's last one; raises LabelConfigError."""
+        try:
+            return parse_label_config(label_config)
+        except LabelConfigError:
+            remembered = self.registry.label_config(project) if project else None
+            if remembered is None or remembered == label_config:
+                raise
+            return parse_label_config(remembered)
+
+    def _load(self, project: str, version: str, labels: tuple[str, ...]) -> Predictor:
+        if version == RULES_VERSION:
+            return RulesPredictor(version, labels)
+        card = self.registry.card(project, version)
+        started = time.monotonic()
+        predictor = load_predictor(self.registry.model_folder(project, version), card, labels, self.settings)
+        logger.info("loaded project=%s version=%s ms=%d", project, version, (time.monotonic() - started) * 1000)
+        return predictor
+
+    def _predictor_or_none(self, project: str, config: LabelConfig) -> tuple[Predictor | None, str]:
+        """The serving predictor and its version; a version that cannot be loaded answers empty, and loudly."""
+        try:
+            predictor = self.predictor(project, config.labels)
+        except BackendError as error:
+            logger.error("project %s cannot be predicted: %s", project, error)
+            return None, self.version(project)
+        return predictor, predictor.version
+
+    def _predict(self, predictor: Predictor | None, texts: list[str]) -> list[Prediction | None]:
+        """Predict all at once; when that fails one by one, so that a bad text costs only itself."""
+        if predictor is None:
+            return [None] * len(texts)
+        try:
+            return list(predictor.predict(texts))
+        except Exception as error:
+            logger.error("a batch of %d reports failed (%s)", len(texts), type(error).__name__)
+            return [self._one(predictor, text) for text in texts]
+
+    def _one(self, predictor: Predictor, text: str) -> Prediction | None:
+        try:
+            return predictor.predict([text])[0]
+        except Exception as error:
+            logger.error("a report of %d characters failed (%s)", len(text), type(error).__name__)
+            return None
+
+    def _answer(
+        self, project: str, task: Any, text: str | None, config: LabelConfig, found: Prediction | None, version: str
+    ) -> dict[str, Any]:
+        if found is None or text is None:
+            return empty_prediction(version)
+        return prediction_json(replace(found, priority=self.priority(project, task, found)), text, config)
+
+    def priority(self, project: str, task: dict[str, Any], found: Prediction) -> float:
+        """The prediction's priority in this project: a holdout task takes a random place in the ranking."""
+        task_id = task.get("id")
+        if not isinstance(task_id, int) or not project:
+            return found.uncertainty
+        ranking = self.registry.ranking(project)
+        distribution = ranking.distribution if ranking and ranking.version == found.version else ()
+        return priority(task_id, found.uncertainty, self.settings.holdout_share, distribution)
