@@ -7,7 +7,7 @@ annotations and the registry the versions.
 
 Keys: `ecg:dirty` (set of projects with hints), and per project `ecg:{id}:pending` (sorted set, hint ->
 time), `:taken:<round>`, `:round` (number of the last round queued), `:jobs:<kind>` (ids of RQ jobs that may
-still be alive), `:progress`, `:failure`.
+still be alive), `:progress:<kind>`, `:failure:<kind>`, `:outcome:<kind>`.
 """
 
 from __future__ import annotations
@@ -107,25 +107,43 @@ class JobQueue:
             return int(pipe.execute()[-1])
 
     def done(self, project: str, round_number: int) -> None:
-        """The round is finished: forget its hints and earlier failures."""
-        self.redis.delete(_key(project, f"taken:{round_number}"), _key(project, "failure"))
+        """The round is finished: forget its hints."""
+        self.redis.delete(_key(project, f"taken:{round_number}"))
 
-    def give_back(self, project: str, round_number: int, reason: str, now: float) -> None:
-        """The round failed: its hints wait again, the next try comes after a pause."""
+    def give_back(self, project: str, round_number: int, now: float) -> None:
+        """The round did not finish: its hints wait again."""
         pending, taken = _key(project, "pending"), _key(project, f"taken:{round_number}")
-        failures = self.failure(project).get("failures", 0) + 1
-        failure = {"reason": reason, "failures": failures, "not_before": now + pause_after(failures), "at": now}
+        if not self.redis.exists(taken):
+            return
         with self.redis.pipeline() as pipe:
             pipe.zunionstore(pending, [pending, taken], aggregate="MAX")
             pipe.delete(taken)
             pipe.set(_key(project, "since"), now, nx=True)
-            pipe.set(_key(project, "failure"), json.dumps(failure))
             pipe.sadd("ecg:dirty", project)
             pipe.execute()
 
-    def failure(self, project: str) -> dict[str, Any]:
-        """The last failed round: reason, failures in a row, not_before; empty when the last one went well."""
-        return _loads(self.redis.get(_key(project, "failure")))
+    def failed(self, project: str, kind: Kind, reason: str, now: float) -> None:
+        """Remember why a job failed; the next one comes after a pause that doubles."""
+        failures = int(self.failure(project, kind).get("failures", 0)) + 1
+        failure = {"reason": reason, "failures": failures, "not_before": now + pause_after(failures), "at": now}
+        self.redis.set(_key(project, f"failure:{kind}"), json.dumps(failure))
+
+    def succeeded(self, project: str, kind: Kind, message: str, now: float) -> None:
+        """Remember what the job led to, and forget earlier failures."""
+        self.redis.delete(_key(project, f"failure:{kind}"), _key(project, f"progress:{kind}"))
+        self.redis.set(_key(project, f"outcome:{kind}"), json.dumps({"message": message, "at": now}))
+
+    def failure(self, project: str, kind: Kind) -> dict[str, Any]:
+        """The last failure: reason, failures in a row, not_before; empty when the last job went well."""
+        return _loads(self.redis.get(_key(project, f"failure:{kind}")))
+
+    def outcome(self, project: str, kind: Kind) -> dict[str, Any]:
+        """What the last finished job led to: message, at; empty before the first."""
+        return _loads(self.redis.get(_key(project, f"outcome:{kind}")))
+
+    def paused(self, project: str, kind: Kind, now: float) -> bool:
+        """Whether a job of this kind has to wait because the last one failed."""
+        return now < float(self.failure(project, kind).get("not_before", 0.0))
 
     # Jobs ---------------------------------------------------------------------------------------
 
@@ -141,7 +159,7 @@ class JobQueue:
                 quiet=self.settings.retrain_quiet,
                 max_wait=self.settings.retrain_max_wait,
                 waiting=waiting,
-                not_before=float(self.failure(project).get("not_before", 0.0)),
+                not_before=float(self.failure(project, "retrain").get("not_before", 0.0)),
             )
             if due:
                 started.append(self.request_round(project))
@@ -223,10 +241,6 @@ class JobQueue:
     def set_progress(self, project: str, kind: Kind, fields: dict[str, Any]) -> None:
         """Publish what the running job of this kind does; shown by `ecgal status`."""
         self.redis.set(_key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
-
-    def clear_progress(self, project: str, kind: Kind) -> None:
-        """The job is over."""
-        self.redis.delete(_key(project, f"progress:{kind}"))
 
     def progress(self, project: str, kind: Kind) -> dict[str, Any]:
         """What the running job published last; empty when none runs."""

@@ -7,7 +7,7 @@ card names. Both answer in input order and compute identical texts once. No Labe
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backend.engine import Engine, open_engine
 from backend.engine.tokenizer import TextTokenizer
+from backend.errors import ModelError
 from backend.model_card import Mode, ModelCard
 from backend.ner.alignment import merge_windows, tags_to_spans, windows
 from backend.ner.decoding import viterbi
@@ -31,6 +32,8 @@ WINDOW = 254
 """Tokens of a window; with its two special tokens a power of two."""
 OVERLAP = 64
 """Tokens two windows share, so that every token of a long report has context on both sides."""
+MEMORY = "memory.json"
+"""File of the span memory in a version's folder."""
 TINY = 1e-12
 """Keeps the logarithm of a probability finite."""
 
@@ -131,17 +134,33 @@ def overlay(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
     return sorted([*first, *(span for span in second if not any(span.overlaps(other) for other in first))])
 
 
-def load_predictor(folder: Path, card: ModelCard, labels: Collection[str], settings: Settings) -> Predictor:
-    """The predictor of a published version, for the project's present labels; raises ModelError."""
-    memory = SpanMemory.from_json(json.loads((folder / "memory.json").read_text("utf-8")))
-    if not card.training.steps:
-        return RulesPredictor(card.version, tuple(labels), memory)
+def open_model(
+    folder: Path,
+    version: str,
+    mode: Mode,
+    trained: Sequence[str],
+    labels: Sequence[str],
+    memory: SpanMemory,
+    settings: Settings,
+) -> ModelPredictor:
+    """The network in `folder`, which knows the `trained` labels; raises ModelError."""
     return ModelPredictor(
-        card.version,
-        card.mode,
-        LabelScheme(tuple(card.labels)),
+        version,
+        mode,
+        LabelScheme(tuple(trained)),
         tuple(labels),
         TextTokenizer.from_folder(folder),
         open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads),
         memory,
     )
+
+
+def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings) -> Predictor:
+    """The predictor of a published version, for the project's present labels; raises ModelError."""
+    try:
+        memory = SpanMemory.from_json(json.loads((folder / MEMORY).read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise ModelError("Unreadable span memory", card.version, type(error).__name__) from None
+    if not card.training.steps:
+        return RulesPredictor(card.version, tuple(labels), memory)
+    return open_model(folder, card.version, card.mode, card.labels, labels, memory, settings)

@@ -6,6 +6,7 @@
     projects/<id>/target               version that shall serve (set by a round or an operator)
     projects/<id>/serving              version that serves (set when the pool is ranked with it)
     projects/<id>/ranking.json         last finished ranking
+    projects/<id>/fingerprint          state of the annotations the last round has read
 
 Every file is written aside and renamed, so that a killed process leaves the old or the new state.
 """
@@ -52,6 +53,7 @@ class RankingRecord(BaseModel):
     tasks: int
     seconds: float
     finished: str
+    without_text: int = 0
     distribution: tuple[float, ...] = ()
     order_checked: int = 0
     order_equal: int = 0
@@ -106,6 +108,14 @@ class Registry:
     def save_ranking(self, project: str, record: RankingRecord) -> None:
         """Keep the finished ranking."""
         write_atomic(self.folder(project) / "ranking.json", record.model_dump_json(indent=1))
+
+    def trained_fingerprint(self, project: str) -> str:
+        """Label Studio's fingerprint of the annotations the last round has read; "" before the first."""
+        return (_read(self.folder(project) / "fingerprint") or "").strip()
+
+    def save_trained_fingerprint(self, project: str, fingerprint: str) -> None:
+        """Keep the fingerprint of the annotations a finished round has read."""
+        write_atomic(self.folder(project) / "fingerprint", fingerprint)
 
     @contextmanager
     def lock(self, project: str, name: str) -> Iterator[None]:

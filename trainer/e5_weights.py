@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,9 +105,7 @@ def _read(data: bytes) -> E5Weights:
     pieces = _pieces(cursor)
     cursor.skip(cursor.integers("iI")[1])
     tensors = _tensors(cursor)
-    return E5Weights(
-        hidden, layers, heads, feed_forward, rows, positions, token_types, float(epsilon), pieces, tensors
-    )
+    return E5Weights(hidden, layers, heads, feed_forward, rows, positions, token_types, float(epsilon), pieces, tensors)
 
 
 def _pieces(cursor: _Cursor) -> tuple[str, ...]:
@@ -115,7 +114,7 @@ def _pieces(cursor: _Cursor) -> tuple[str, ...]:
     offsets = cursor.integers(f"{count + 1}I")
     cursor.skip(4 * count)
     blob = cursor.skip(blob_bytes)
-    return tuple(blob[start:end].decode() for start, end in zip(offsets, offsets[1:], strict=False))
+    return tuple(blob[start:end].decode() for start, end in pairwise(offsets))
 
 
 def _tensors(cursor: _Cursor) -> dict[str, Tensor]:
@@ -138,4 +137,5 @@ def dequantise(raw: bytes) -> NDArray[np.float32]:
     """
     blocks = np.frombuffer(raw, _BLOCK_LAYOUT)
     nibbles = np.concatenate([blocks["nibbles"] & 0x0F, blocks["nibbles"] >> 4], axis=1)
-    return ((nibbles.astype(np.float32) - 8) * blocks["scale"].astype(np.float32)[:, None]).ravel()
+    values: NDArray[np.float32] = (nibbles.astype(np.float32) - 8) * blocks["scale"].astype(np.float32)[:, None]
+    return values.ravel()

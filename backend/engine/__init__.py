@@ -1,1 +1,48 @@
-"""Placeholder."""
+"""Token ids to tag probabilities, by OpenVINO or torch behind one interface.
+
+Neither library is imported before `open_engine` is called, and each only when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.engine.openvino import OpenVinoEngine
+from backend.engine.torch import TorchEngine
+
+Kind = Literal["openvino", "torch"]
+Precision = Literal["auto", "bf16", "f32"]
+
+
+class Engine(Protocol):
+    """A loaded token classifier. To be used by one thread at a time."""
+
+    @property
+    def precision(self) -> str:
+        """What it really computes in: `bf16` or `f32`."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens of a sequence, special tokens not counted. Longer ones are the caller's to cut."""
+
+    def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """Tag probabilities [n, tags] of each sequence [n], in input order; each row sums to 1.
+
+        Sequences and rows are without special tokens. Raises ModelError for a sequence over `max_tokens`,
+        and when the model computes anything that is not a finite number.
+        """
+
+
+def open_engine(folder: Path, *, kind: Kind, precision: Precision, threads: int) -> Engine:
+    """Load the model of a folder; raises ModelError naming what is missing or damaged.
+
+    `auto` is bf16 where the processor computes it natively, else f32.
+    """
+    if kind == "openvino":
+        return OpenVinoEngine(folder, precision, threads)
+    return TorchEngine(folder, precision, threads)

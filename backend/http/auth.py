@@ -24,7 +24,9 @@ async def label_studio(request: Request) -> None:
     """Guard of the routes Label Studio calls as an ML backend; raises Unauthorized."""
     settings: Settings = request.app.state.settings
     if settings.basic_auth.get_secret_value() and not _basic_matches(request, settings.basic_auth):
-        raise Unauthorized("Wrong or missing credentials", "set user and password (ECG_BASIC_AUTH) in ML settings", BASIC)
+        raise Unauthorized(
+            "Wrong or missing credentials", "set user and password (ECG_BASIC_AUTH) in ML settings", BASIC
+        )
 
 
 async def webhook(request: Request) -> None:
@@ -65,4 +67,4 @@ def _same(sent: bytes, expected: SecretStr) -> bool:
     forms = {secret.encode("utf-8")}
     if max(map(ord, secret), default=0) < 256:
         forms.add(secret.encode("latin-1"))
-    return any([hmac.compare_digest(sent, form) for form in forms])
+    return any(hmac.compare_digest(sent, form) for form in forms)

@@ -54,11 +54,16 @@ def error_answer(status: int, what: str, value: str = "", hint: str = "") -> Ans
     return Answer({"error": what, "value": value[:VALUE_LIMIT], "hint": hint}, status)
 
 
-def unexpected(error: Exception) -> Answer:
-    """500; the log gets the type and the place, never the message: it may quote a report."""
+def log_unexpected(error: Exception) -> None:
+    """Log type and place, never the message: it may quote a report."""
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     place = f"{frame[0].filename}:{frame[0].lineno}" if frame else "?"
     log.error("Unexpected %s at %s", type(error).__name__, place)
+
+
+def unexpected(error: Exception) -> Answer:
+    """500 for what nobody caught."""
+    log_unexpected(error)
     return error_answer(500, "Internal error", type(error).__name__, "the log of the web process names the place")
 
 

@@ -37,8 +37,11 @@ class Metrics:
         self.predicted = Counter(
             "ecg_predicted_tasks", "Tasks answered by /predict.", ["outcome"], registry=self.registry
         )
-        self.webhooks = Counter("ecg_webhooks", "Webhooks stored as a hint.", ["action"], registry=self.registry)
+        self.webhooks = Counter("ecg_webhooks", "Webhooks by what became of them.", ["status"], registry=self.registry)
         self.redis_up = Gauge("ecg_redis_up", "Whether Redis answered the last scrape.", registry=self.registry)
+        self.pending = Gauge(
+            "ecg_pending_annotations", "Changed annotations no round has taken.", ["project"], registry=self.registry
+        )
         self.jobs = Gauge("ecg_jobs", "Jobs of a job queue by state.", ["queue", "state"], registry=self.registry)
 
 
@@ -50,6 +53,7 @@ class Observed:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request; never raises for HTTP."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

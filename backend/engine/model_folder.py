@@ -1,0 +1,54 @@
+"""What an engine has to know of a model folder beside the weights: special tokens, tags, window."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.engine.tokenizer import TextTokenizer
+from backend.errors import BackendError, ModelError
+
+LONGEST = 512
+"""Positions used at most, special tokens included, whatever the model could do."""
+
+OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm"})
+"""Kinds of model that number positions from the padding id + 1 on: 514 positions take 512 tokens."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Special token ids, number of tags, and usable tokens per sequence without special tokens."""
+
+    path: Path
+    cls_id: int
+    sep_id: int
+    pad_id: int
+    n_tags: int
+    max_tokens: int
+
+    @classmethod
+    def read(cls, path: Path) -> ModelFolder:
+        """Read `config.json` and `tokenizer.json`; raises ModelError naming the folder."""
+        try:
+            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            tokenizer = TextTokenizer.from_folder(path)
+            n_tags = len(config["id2label"])
+        except (OSError, ValueError, KeyError, BackendError) as error:
+            raise ModelError("The model folder cannot be read", path, f"{type(error).__name__}: {error}") from error
+        return cls(path, tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, n_tags, usable_tokens(config))
+
+
+def usable_tokens(config: dict[str, Any]) -> int:
+    """Tokens that fit between the two special tokens.
+
+    >>> usable_tokens({"model_type": "bert", "max_position_embeddings": 512})
+    510
+    >>> usable_tokens({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1})
+    510
+    """
+    positions = int(config.get("max_position_embeddings") or LONGEST)
+    if config.get("model_type") in OFFSET_POSITIONS:
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    return min(positions, LONGEST) - 2

@@ -1,0 +1,102 @@
+"""Inference by OpenVINO on the CPU: no torch, small, fast to start. Serves by default.
+
+The only module of the backend that imports openvino.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.engine import batching
+from backend.engine.model_folder import ModelFolder
+from backend.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+MODEL_FILE = "openvino.xml"
+CACHE_FOLDER = "openvino_cache"
+"""Compiled models, inside the model folder; may be deleted at any time."""
+
+NATIVE = {"bf16": "bfloat16", "f32": "float"}
+
+
+def library() -> Any:
+    """The openvino package, with its telemetry left out.
+
+    Without a consent file, merely importing openvino 2026.4 reports the import to Google Analytics through the
+    package openvino_telemetry. When that package cannot be imported, openvino uses its own stub that sends
+    nothing. Raises ModelError when openvino is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None is how Python blocks an import
+    try:
+        import openvino
+    except ImportError as error:
+        raise ModelError("openvino cannot be imported", error, "install it, or set ECG_ENGINE=torch") from error
+    return openvino
+
+
+class OpenVinoEngine:
+    """An Engine on `openvino.xml`, as `trainer.export` writes it."""
+
+    def __init__(self, folder: Path, precision: str, threads: int) -> None:
+        self._model = ModelFolder.read(folder)
+        if not (folder / MODEL_FILE).is_file():
+            raise ModelError(
+                f"The model folder has no {MODEL_FILE}", folder, "export the model, or set ECG_ENGINE=torch"
+            )
+        core = library().Core()
+        native = _device_precision(core) if precision == "auto" else precision
+        compiled = _compile(core, folder, native, threads)
+        self.precision = "bf16" if "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT") else "f32"
+        self.max_tokens = self._model.max_tokens
+        self._request = compiled.create_infer_request()
+        logger.info(
+            "OpenVINO computes in %s (asked for: %s) with %s threads",
+            self.precision,
+            precision,
+            _reported(compiled, "INFERENCE_NUM_THREADS"),
+        )
+
+    def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """See `Engine.probabilities`."""
+        return batching.run(sequences, self._model, self._forward)
+
+    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        outputs = self._request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True, share_outputs=True)
+        logits: NDArray[np.float32] = outputs[0]  # a view that the next call overwrites
+        return logits
+
+
+def _device_precision(core: Any) -> str:
+    """What the CPU plugin would choose by itself: bf16 only where the processor has instructions for it."""
+    return "bf16" if "bf" in str(core.get_property("CPU", "INFERENCE_PRECISION_HINT")) else "f32"
+
+
+def _compile(core: Any, folder: Path, precision: str, threads: int) -> Any:
+    options = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        # Pinned threads of several processes would all sit on the same first cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+    path = str(folder / MODEL_FILE)
+    try:
+        if os.access(folder, os.W_OK):
+            return core.compile_model(path, "CPU", {**options, "CACHE_DIR": str(folder / CACHE_FOLDER)})
+        return core.compile_model(path, "CPU", options)
+    except RuntimeError as error:
+        raise ModelError("OpenVINO cannot load the model", folder, "export or train it again") from error
+
+
+def _reported(compiled: Any, name: str) -> str:
+    return str(compiled.get_property(name))

@@ -1,0 +1,96 @@
+"""Routes of project leads and operators, guarded by the API key."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
+from starlette.responses import Response
+
+from backend.errors import Unavailable
+from backend.http import auth, overview
+from backend.http.errors import Answer
+from backend.http.jobs import depths
+from backend.http.label_studio import parts_of
+from backend.http.metrics import Metrics
+from backend.http.parts import Parts
+
+TOP_LIMIT = 10_000
+"""Rows of a queue in one answer."""
+
+router = APIRouter(tags=["Operators"], dependencies=[Depends(auth.operator)])
+
+
+@router.get("/api/projects/{project}/queue")
+async def queue(request: Request, project: str, top: Annotated[int, Query(ge=1, le=TOP_LIMIT)] = 50) -> Answer:
+    """Tasks to annotate next."""
+    return Answer(await parts_of(request).work(overview.queue, parts_of(request), project, top))
+
+
+@router.get("/api/projects/{project}/status")
+async def status(request: Request, project: str) -> Answer:
+    """What serves, what waits, what runs, how the last rounds went."""
+    return Answer(await parts_of(request).work(overview.status, parts_of(request), project))
+
+
+@router.get("/api/projects/{project}/models")
+async def models(request: Request, project: str) -> Answer:
+    """Versions with their scores."""
+    return Answer(await parts_of(request).work(overview.models, parts_of(request), project))
+
+
+@router.post("/api/projects/{project}/retrain")
+async def retrain(request: Request, project: str) -> Answer:
+    """Queue a round now."""
+    return Answer({"job": await parts_of(request).work(_retrain, parts_of(request), project)}, 202)
+
+
+@router.post("/api/projects/{project}/rerank")
+async def rerank(request: Request, project: str) -> Answer:
+    """Queue a ranking of the pool now."""
+    return Answer({"job": await parts_of(request).work(_rerank, parts_of(request), project)}, 202)
+
+
+@router.post("/api/projects/{project}/models/{version}/promote")
+async def promote(request: Request, project: str, version: str) -> Answer:
+    """Make a version serve once the pool is ranked with it."""
+    return Answer(await parts_of(request).work(overview.switch, parts_of(request), project, version), 202)
+
+
+@router.post("/api/projects/{project}/rollback")
+async def rollback(request: Request, project: str) -> Answer:
+    """Go back to the promoted version before."""
+    return Answer(await parts_of(request).work(overview.roll_back, parts_of(request), project), 202)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text; answered without Redis too."""
+    own: Metrics = request.app.state.metrics
+    await parts_of(request).work(_scrape, parts_of(request), own)
+    return Response(generate_latest(own.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _retrain(parts: Parts, project: str) -> str:
+    return parts.queue.request_round(overview.known(parts, project))
+
+
+def _rerank(parts: Parts, project: str) -> str:
+    return parts.queue.request_rank(overview.known(parts, project))
+
+
+def _scrape(parts: Parts, metrics: Metrics) -> None:
+    """Bring the gauges up to date; without Redis they are dropped, so that no old number is shown."""
+    metrics.jobs.clear()
+    metrics.pending.clear()
+    try:
+        for (name, state), count in depths(parts.redis).items():
+            metrics.jobs.labels(name, state).set(count)
+        for project in parts.registry.projects():
+            metrics.pending.labels(project).set(parts.queue.pending(project).count)
+    except (RedisError, Unavailable):
+        metrics.redis_up.set(0)
+    else:
+        metrics.redis_up.set(1)

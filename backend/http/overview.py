@@ -1,0 +1,129 @@
+"""What operators see of a project: queue, status, versions; and the switch of a version.
+
+Numbers come from Redis and the registry, never from Label Studio: an answer takes milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.errors import Conflict, NotFound
+from backend.http.parts import Parts
+from backend.job_queue import Kind
+from backend.model_card import ModelCard
+from backend.registry import RULES_VERSION
+
+ROUNDS_SHOWN = 10
+KINDS: tuple[Kind, ...] = ("retrain", "rank")
+
+
+def known(parts: Parts, project: str) -> str:
+    """The project, if Label Studio ever named it; raises NotFound."""
+    if project not in parts.registry.projects():
+        raise NotFound("No such project", project, "Label Studio has not called for it yet: `ecgal connect`")
+    return project
+
+
+def queue(parts: Parts, project: str, top: int) -> list[dict[str, Any]]:
+    """The `top` tasks to annotate next, highest priority first; rank starts at 1."""
+    version = parts.registry.serving(known(parts, project))
+    base = _label_studio_url(parts, project)
+    return [
+        {
+            "rank": rank,
+            "task_id": row.task_id,
+            "priority": row.priority,
+            "uncertainty": row.uncertainty,
+            "reason": row.reason,
+            "url": f"{base}/projects/{project}/data?task={row.task_id}" if base else "",
+            "preview": row.preview,
+        }
+        for rank, row in enumerate(parts.ranking.top(project, version, top), start=1)
+    ]
+
+
+def status(parts: Parts, project: str) -> dict[str, Any]:
+    """Versions, counts, jobs that wait or run, the last rounds; `labelled` counts reports of the last round."""
+    registry = parts.registry
+    serving = registry.serving(known(parts, project))
+    cards = registry.versions(project)
+    ranking = registry.ranking(project)
+    return {
+        "project": project,
+        "serving": serving,
+        "target": registry.target(project),
+        "labelled": cards[0].dataset.reports if cards else 0,
+        "pending": parts.queue.pending(project).count,
+        "pool": parts.ranking.count(project, serving),
+        "jobs": [job for kind in KINDS for job in _jobs(parts, project, kind)],
+        "failure": parts.queue.failure(project) or None,
+        "ranking": ranking.model_dump(exclude={"distribution"}) if ranking else None,
+        "rounds": [_round(card) for card in cards[:ROUNDS_SHOWN]],
+    }
+
+
+def models(parts: Parts, project: str) -> list[dict[str, Any]]:
+    """All versions newest first, the rules last, each with its scores and whether it serves."""
+    serving = parts.registry.serving(known(parts, project))
+    trained = [_model(card, serving) for card in parts.registry.versions(project)]
+    return [*trained, {"version": RULES_VERSION, "round": 0, "mode": "rules", "serving": serving == RULES_VERSION}]
+
+
+def switch(parts: Parts, project: str, version: str) -> dict[str, Any]:
+    """Aim at the version and queue the ranking that makes it serve; raises NotFound, Unavailable."""
+    known(parts, project)
+    parts.queue.ping()
+    parts.registry.aim(project, version)
+    return {"version": version, "job": parts.queue.request_rank(project)}
+
+
+def roll_back(parts: Parts, project: str) -> dict[str, Any]:
+    """Switch to the promoted version before the one that serves; raises Conflict when there is none."""
+    serving = parts.registry.serving(known(parts, project))
+    if serving == RULES_VERSION:
+        raise Conflict("Nothing to roll back to", serving, "the rules serve: there is no earlier version")
+    return switch(parts, project, parts.registry.before(project, serving))
+
+
+def _label_studio_url(parts: Parts, project: str) -> str:
+    connection = parts.registry.connection(project)
+    return (parts.settings.label_studio_url or (connection.url if connection else "")).rstrip("/")
+
+
+def _jobs(parts: Parts, project: str, kind: Kind) -> list[dict[str, Any]]:
+    """Jobs of one kind; the running one carries what it published last (step, counts, ETA in seconds)."""
+    progress = parts.queue.progress(project, kind)
+    jobs = parts.queue.jobs(project, kind)
+    return [
+        {
+            "id": job.id,
+            "kind": job.kind,
+            "state": job.state,
+            "progress": progress if job.state == "started" else {},
+        }
+        for job in jobs
+    ]
+
+
+def _round(card: ModelCard) -> dict[str, Any]:
+    return {
+        "round": card.round,
+        "version": card.version,
+        "created": card.created,
+        "reports": card.dataset.reports,
+        "f1": card.f1,
+        "promoted": card.decision.promote,
+        "reason": card.decision.reason,
+    }
+
+
+def _model(card: ModelCard, serving: str) -> dict[str, Any]:
+    score = card.evaluation.modes.get(card.mode)
+    return {
+        **_round(card),
+        "mode": card.mode,
+        "method": card.evaluation.method,
+        "base_model": card.base_model,
+        "serving": card.version == serving,
+        "scores": score.model_dump() if score else None,
+    }

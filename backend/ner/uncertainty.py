@@ -1,0 +1,40 @@
+"""How unsure a model is about tokens and reports: 0 is sure, 1 is no idea.
+
+Entropy is divided by the logarithm of the number of tags, so that values compare across label sets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def token_entropy(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    """Token entropy [n] in 0..1 of probabilities [n, tags], O included: 0 for one sure tag, 1 for all equal.
+
+    Never NaN: negative, infinite and missing values count as 0, rows are normalised, and a row without any mass is
+    as unsure as can be (1). With a single tag there is nothing to be unsure about (0).
+
+    >>> token_entropy(np.array([[1.0, 0.0], [0.5, 0.5]])).tolist()
+    [0.0, 1.0]
+    """
+    p = np.nan_to_num(np.asarray(probabilities, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0.0)
+    n, tags = p.shape
+    if n == 0 or tags < 2:
+        return np.zeros(n, dtype=np.float64)
+    p /= np.maximum(p.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)  # first, so that the sum cannot overflow
+    mass = p.sum(axis=1, keepdims=True)
+    p = np.where(mass > 0, p / np.where(mass > 0, mass, 1.0), 1.0 / tags)
+    entropy = 0.0 - (p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1) / np.log(tags)  # 0.0 - x: never -0.0
+    return np.asarray(entropy.clip(0.0, 1.0), dtype=np.float64)
+
+
+def mean_token_entropy(probabilities: NDArray[Any]) -> float:
+    """Mean of the report's token entropies, 0..1; 0.0 for a report without tokens.
+
+    >>> mean_token_entropy(np.array([[1.0, 0.0], [0.5, 0.5]]))
+    0.5
+    """
+    return float(token_entropy(probabilities).mean()) if len(probabilities) else 0.0

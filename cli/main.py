@@ -1,0 +1,55 @@
+"""`ecgal`: the commands. Each parses, calls, prints; errors are one sentence on stderr, exit 1.
+
+Commands work on ECG_HOME and Redis directly, so that they answer while the web process is down.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from backend.errors import BackendError
+from cli.base_model import base_model
+from cli.connect import connect
+from cli.doctor import doctor
+from cli.project import models, promote, queue, rerank, retrain, rollback, status
+from cli.reconcile import reconcile
+from cli.up import up
+
+
+class Commands(click.Group):
+    """A group whose commands report BackendError as one sentence."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; BackendError becomes a message and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BackendError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="ecg-active-learning")
+def main() -> None:
+    """Active learning on Chinese ECG reports with Label Studio."""
+
+
+for command in (
+    up,
+    connect,
+    doctor,
+    status,
+    queue,
+    models,
+    retrain,
+    rerank,
+    promote,
+    rollback,
+    base_model,
+    reconcile,
+):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    sys.exit(main())

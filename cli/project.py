@@ -1,0 +1,85 @@
+"""Commands on one project: status, queue, models, retrain, rerank, promote, rollback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from backend import overview
+from backend.settings import Settings
+from cli import tables
+from trainer.parts import Parts
+
+project_option = click.option("--project", "-p", required=True, help="Label Studio's project id.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
+
+
+def show(value: Any, as_json: bool, table: Callable[[Any], str]) -> None:
+    """Print the value as JSON or as a table for people."""
+    click.echo(json.dumps(value, ensure_ascii=False) if as_json else table(value))
+
+
+def parts() -> Parts:
+    """Everything, from the environment."""
+    return Parts.open(Settings.from_env())
+
+
+@click.command()
+@project_option
+@json_option
+def status(project: str, as_json: bool) -> None:
+    """What serves, what waits, what runs with progress and ETA, how the last rounds went."""
+    show(overview.status(parts(), project), as_json, tables.status)
+
+
+@click.command()
+@project_option
+@click.option("--top", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many tasks.")
+@json_option
+def queue(project: str, top: int, as_json: bool) -> None:
+    """The reports to annotate next, most uncertain first."""
+    show(overview.queue(parts(), project, top), as_json, tables.queue)
+
+
+@click.command()
+@project_option
+@json_option
+def models(project: str, as_json: bool) -> None:
+    """All versions with their scores, newest first."""
+    show(overview.models(parts(), project), as_json, tables.models)
+
+
+@click.command()
+@project_option
+def retrain(project: str) -> None:
+    """Queue a round now instead of waiting for the next annotations."""
+    opened = parts()
+    click.echo(f"queued {opened.queue.request_round(overview.known(opened, project))}")
+
+
+@click.command()
+@project_option
+def rerank(project: str) -> None:
+    """Queue a ranking of the unlabelled reports now."""
+    opened = parts()
+    click.echo(f"queued {opened.queue.request_rank(overview.known(opened, project))}")
+
+
+@click.command()
+@project_option
+@click.argument("version")
+def promote(project: str, version: str) -> None:
+    """Let VERSION serve, once the pool is ranked with it."""
+    job = overview.switch(parts(), project, version)["job"]
+    click.echo(f"{version} will serve when {job} is done")
+
+
+@click.command()
+@project_option
+def rollback(project: str) -> None:
+    """Go back to the version that served before."""
+    switched = overview.roll_back(parts(), project)
+    click.echo(f"{switched['version']} will serve when {switched['job']} is done")

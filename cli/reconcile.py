@@ -1,0 +1,28 @@
+"""`ecgal reconcile`: the loop that asks Label Studio for what no webhook told."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from backend.logs import configure
+from backend.settings import Settings
+from trainer.parts import Parts
+from trainer.reconcile import Reconciler
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Reconcile once and end.")
+def reconcile(once: bool) -> None:
+    """Compare connected projects with Label Studio until stopped (part of `ecgal up`)."""
+    settings = Settings.from_env()
+    configure(settings.log_level)
+    reconciler = Reconciler(Parts.open(settings))
+    if once:
+        return reconciler.tick()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    return reconciler.run(stopped.wait)

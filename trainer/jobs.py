@@ -1,0 +1,73 @@
+"""What an RQ worker runs. The dotted paths are stored in Redis: renaming orphans queued jobs.
+
+A job that fails by itself is finished for RQ: its hints go back and a later round tries again after a
+pause. RQ's own retries are for jobs that were killed, which then run again from the start.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from backend.logs import configure
+from backend.settings import Settings
+from trainer.parts import Parts, reason_of
+from trainer.reranking import Reranking
+from trainer.rounds import Round
+
+logger = logging.getLogger(__name__)
+
+
+def retrain(project: str, number: int) -> str:
+    """Round `number` of the project; returns a sentence for RQ's dashboard."""
+    parts = _open()
+    with parts.registry.lock(project, "round"):
+        parts.queue.take(project, number)
+        try:
+            message = _round(parts, project, number)
+        except Exception as error:
+            return _failed(parts, project, number, error)
+        parts.queue.done(project, number)
+        parts.queue.succeeded(project, "retrain", message, time.time())
+    return message
+
+
+def rank(project: str, number: int) -> str:
+    """Rank the pool with the target version and let it serve; `number` only makes the job's id."""
+    parts = _open()
+    with parts.registry.lock(project, "rank"):
+        try:
+            record = Reranking(parts, project, parts.client(project)).run()
+        except Exception as error:
+            reason = reason_of(error)
+            logger.exception("ranking %s-%d failed", project, number)
+            parts.queue.failed(project, "rank", reason, time.time())
+            return f"failed: {reason}"
+        message = f"{record.version} serves, {record.tasks} tasks ranked in {record.seconds} s"
+        parts.queue.succeeded(project, "rank", message, time.time())
+    return message
+
+
+def _open() -> Parts:
+    settings = Settings.from_env()
+    configure(settings.log_level)
+    return Parts.open(settings)
+
+
+def _round(parts: Parts, project: str, number: int) -> str:
+    client = parts.client(project)
+    fingerprint = client.fingerprint(project)
+    outcome = Round(parts, project, number, client).run()
+    if outcome.card is not None and outcome.card.decision.promote:
+        parts.registry.aim(project, outcome.card.version)
+        parts.queue.request_rank(project)
+    parts.registry.save_trained_fingerprint(project, fingerprint)
+    return outcome.message
+
+
+def _failed(parts: Parts, project: str, number: int, error: Exception) -> str:
+    reason = reason_of(error)
+    logger.exception("round %s-%d failed", project, number)
+    parts.queue.give_back(project, number, time.time())
+    parts.queue.failed(project, "retrain", reason, time.time())
+    return f"failed: {reason}"

@@ -1,0 +1,116 @@
+"""What no webhook told: Label Studio keeps no retry and stays silent about imports, drafts and edits.
+
+Every few seconds the projects that are connected are compared with Label Studio: annotations that no
+round has read become a hint, new tasks are ranked, a ranking that stopped half-way goes on, a title that
+is not the serving version is mended.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from backend.labelstudio.client import LabelStudioClient
+
+from backend.errors import BackendError
+from backend.registry import RULES_VERSION
+from trainer.parts import Parts, reason_of
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Compares all connected projects with Label Studio, one `tick` at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._clients: dict[str, LabelStudioClient] = {}
+        self._outages: dict[str, str] = {}
+
+    def run(self, stopped: Callable[[float], bool]) -> None:
+        """Tick until `stopped(seconds)`, which waits for that long, says so."""
+        while not stopped(self.parts.settings.reconcile_seconds):
+            self.tick()
+
+    def tick(self) -> None:
+        """Reconcile every project; one that fails does not hold up the others and is logged once."""
+        for project in self.parts.registry.projects():
+            try:
+                if self.parts.registry.connection(project) is None:
+                    continue
+                self.project(project)
+            except Exception as error:
+                self._log_once(project, error)
+            else:
+                if self._outages.pop(project, None):
+                    logger.info("project %s can be reconciled again", project)
+
+    def project(self, project: str) -> None:
+        """Reconcile one project; raises what Label Studio or Redis raise."""
+        client = self._client(project)
+        self.hints(project, client)
+        self.target(project)
+        self.title(project, client)
+        self.pool(project, client)
+
+    def hints(self, project: str, client: LabelStudioClient) -> None:
+        """Hint at annotations that no round has read, and give back hints of rounds that are gone."""
+        queue, registry, now = self.parts.queue, self.parts.registry, time.time()
+        for number in queue.orphans(project):
+            queue.give_back(project, number, now)
+        if queue.jobs(project, "retrain") or queue.pending(project).count:
+            return
+        if client.fingerprint(project) == registry.trained_fingerprint(project):
+            return
+        cards = registry.versions(project)[:1]
+        read = cards[0].dataset.reports if cards else 0
+        unread = max(1, client.counts(project).annotated - read)
+        queue.hint(project, [f"unread-{i}" for i in range(unread)], now)
+        logger.info("project %s: annotations changed without a webhook", project)
+
+    def target(self, project: str) -> None:
+        """Go on with a switch that stopped between decision and ranking."""
+        registry = self.parts.registry
+        if registry.target(project) != registry.serving(project):
+            self._rank(project)
+
+    def title(self, project: str, client: LabelStudioClient) -> None:
+        """The backend's title must be the serving version, else Label Studio orders at random."""
+        serving = self.parts.registry.serving(project)
+        backend = client.backend(project, self.parts.connection(project).backend_url)
+        if backend is not None and backend["title"] != serving and not self.parts.queue.jobs(project, "rank"):
+            client.switch_title(project, serving)
+            logger.info("project %s: title mended to %s", project, serving)
+
+    def pool(self, project: str, client: LabelStudioClient) -> None:
+        """Rank tasks that came without a webhook; drop those that left without one."""
+        registry, index = self.parts.registry, self.parts.index
+        serving, record = registry.serving(project), registry.ranking(project)
+        unusable = record.without_text if record and record.version == serving else 0
+        ranked, unlabelled = index.count(project, serving), client.counts(project).unlabelled
+        if ranked + unusable < unlabelled or (record is None and serving == RULES_VERSION):
+            self._rank(project)
+        elif ranked > unlabelled:
+            still = set(client.unlabelled_ids(project))
+            gone = [row.task_id for row in index.top(project, serving, ranked) if row.task_id not in still]
+            index.remove(project, serving, gone)
+
+    def _rank(self, project: str) -> None:
+        queue = self.parts.queue
+        if not queue.jobs(project, "rank") and not queue.paused(project, "rank", time.time()):
+            queue.request_rank(project)
+
+    def _client(self, project: str) -> LabelStudioClient:
+        if project not in self._clients:
+            self._clients[project] = self.parts.client(project)
+        return self._clients[project]
+
+    def _log_once(self, project: str, error: Exception) -> None:
+        self._clients.pop(project, None)
+        reason = reason_of(error)
+        if self._outages.get(project) != reason:
+            self._outages[project] = reason
+            logger.warning(
+                "project %s cannot be reconciled: %s", project, reason, exc_info=not isinstance(error, BackendError)
+            )
