@@ -73,7 +73,7 @@ class ECGNERModel(LabelStudioMLBase):  # type: ignore[misc]
             return self._parts.serving.version(self._project)
         return super().get(key) if IS_2X else None
 
-    def predict(self, tasks: list[Any], context: Any = None, **_: Any) -> list[dict[str, Any]]:
+    def predict(self, tasks: list[Any], context: Any = None, **_: Any) -> list[dict[str, Any]]:  # noqa: ARG002
         """One Label Studio prediction per task, in order; a list is what both servers pass on unchanged."""
         tasks = tasks or []
         project = self._project or _project_of(tasks)

@@ -39,13 +39,14 @@ TINY = 1e-12
 
 
 class Predictor(Protocol):
-    """Anything that predicts; `version` is what Label Studio is told."""
+    """Anything that predicts."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """What Label Studio is told."""
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class ModelPredictor:
     def _decode(self, text: str, offsets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Prediction:
         doubt = mean_token_entropy(probabilities)
         tags = viterbi(np.log(probabilities + TINY), self.scheme)
-        spans = tags_to_spans(tags, offsets, self.scheme, probabilities)
+        spans = tags_to_spans(tags, offsets, self.scheme, probabilities, source="model")
         return Prediction(tuple(self.combine(text, spans)), doubt, doubt, self.version)
 
     def combine(self, text: str, spans: Sequence[Span]) -> list[Span]:

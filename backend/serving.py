@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from dataclasses import replace
 from typing import Any
 
 from backend.errors import BackendError, LabelConfigError
@@ -129,7 +128,7 @@ class Serving:
     ) -> dict[str, Any]:
         if found is None or text is None:
             return empty_prediction(version)
-        return prediction_json(replace(found, priority=self.priority(project, task, found)), text, config)
+        return prediction_json(found, text, config, self.priority(project, task, found))
 
     def priority(self, project: str, task: dict[str, Any], found: Prediction) -> float:
         """The prediction's priority in this project: a holdout task takes a random place in the ranking."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import subprocess
 import time
-from base64 import b64encode
 from typing import Any
 from xmlrpc.client import Error as RpcError
 from xmlrpc.client import ServerProxy
@@ -15,10 +14,10 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from backend.settings import Settings
 from cli import processes, supervision
+from cli.health import web_is_healthy
 
 POLL_SECONDS = 0.5
 SLOW_START_SECONDS = 60.0
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 
 
 class Stop:
@@ -97,7 +96,11 @@ class Console:
 
     def _check_ready(self) -> None:
         seconds = time.monotonic() - self._started
-        if all(state == "RUNNING" for _, state in self._states.values()) and self._states and healthy(self.settings):
+        if (
+            all(state == "RUNNING" for _, state in self._states.values())
+            and self._states
+            and web_is_healthy(self.settings)
+        ):
             self._ready = True
             click.echo(f"READY after {seconds:.1f} s: {self.settings.url}")
             click.echo("Next, in another terminal: ecgal connect --help    (Ctrl-C here stops everything)")
@@ -122,17 +125,3 @@ class Console:
             return default
         finally:
             transport.close()
-
-
-def healthy(settings: Settings) -> bool:
-    """Whether GET /health answers 200 within a second, as Label Studio asks it."""
-    connection = http.client.HTTPConnection(ANY_ADDRESS.get(settings.host, settings.host), settings.port, timeout=1)
-    credentials = settings.basic_auth.get_secret_value().encode()
-    headers = {"Authorization": "Basic " + b64encode(credentials).decode()} if credentials else {}
-    try:
-        connection.request("GET", "/health", headers=headers)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -71,11 +71,18 @@ def end_jobs(home: Path) -> int:
 
 def end_orphans(home: Path, supervisor: int) -> int:
     """End what a killed child of the supervisor left behind (jobs, gunicorn's workers); returns their number."""
-    family = _family(home)
-    known = {supervisor, *(process.pid for process in family)}
-    orphans = [process for process in family if process.pid != supervisor and _parent(process) not in known]
+    family = [process for process in _family(home) if process.pid != supervisor]
+    parents = {process.pid: _parent(process) for process in family}
+    orphans = [process for process in family if _oldest(process.pid, parents) != supervisor]
     _end(orphans)
     return len(orphans)
+
+
+def _oldest(pid: int | None, parents: dict[int, int | None]) -> int | None:
+    """The first ancestor outside the family; None when one of them ended while we looked."""
+    while pid in parents:
+        pid = parents[pid]
+    return pid
 
 
 def _family(home: Path) -> list[psutil.Process]:

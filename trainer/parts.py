@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.labelstudio.client import LabelStudioClient
 from pydantic import SecretStr
 from redis import Redis
 
 from backend.errors import BackendError, Conflict
 from backend.job_queue import JobQueue
+from backend.labelstudio.client import LabelStudioClient
 from backend.ranking_index import RankingIndex
 from backend.registry import Connection, Registry
 from backend.settings import Settings
@@ -47,7 +47,9 @@ class Parts:
     def client(self, project: str) -> LabelStudioClient:
         """A client of the project's Label Studio; raises Conflict when it is not connected."""
         connection = self.connection(project)
-        return LabelStudioClient(connection.url, connection.token.get_secret_value())
+        return LabelStudioClient(
+            connection.url, connection.token.get_secret_value(), backend_url=connection.backend_url
+        )
 
 
 def reason_of(error: Exception) -> str:

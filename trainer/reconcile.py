@@ -11,9 +11,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from backend.labelstudio.client import LabelStudioClient
-
 from backend.errors import BackendError
+from backend.labelstudio.client import LabelStudioClient
 from backend.registry import RULES_VERSION
 from trainer.parts import Parts, reason_of
 
@@ -76,10 +75,13 @@ class Reconciler:
             self._rank(project)
 
     def title(self, project: str, client: LabelStudioClient) -> None:
-        """The backend's title must be the serving version, else Label Studio orders at random."""
+        """Title and model version must be the serving version, else Label Studio orders at random."""
         serving = self.parts.registry.serving(project)
-        backend = client.backend(project, self.parts.connection(project).backend_url)
-        if backend is not None and backend["title"] != serving and not self.parts.queue.jobs(project, "rank"):
+        if self.parts.queue.jobs(project, "rank"):
+            return
+        backend = client.backend(project, client.backend_url)
+        title = backend["title"] if backend else serving
+        if title != serving or client.project(project).model_version != serving:
             client.switch_title(project, serving)
             logger.info("project %s: title mended to %s", project, serving)
 

@@ -16,7 +16,6 @@ from itertools import islice
 from typing import Any
 
 from backend.labelstudio.client import LabelStudioClient
-
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import prediction_json, task_text
 from backend.ner.prediction import Prediction
@@ -128,7 +127,7 @@ class Reranking:
             placed = replace(prediction, priority=priority(task["id"], prediction.uncertainty, share, distribution))
             ranked.rows.append(self.row(task["id"], text, placed))
             if prediction.version not in task["versions"]:
-                missing.append({"task": task["id"], **prediction_json(placed, text, config)})
+                missing.append({"task": task["id"], **prediction_json(placed, text, config, placed.priority)})
         if missing:
             ranked.imported += self.client.import_predictions(self.project, missing)
 

@@ -70,7 +70,9 @@ def load_classifier(folder: Path) -> Any:
     except Exception as error:  # safetensors and transformers raise what they like
         raise ModelError("torch cannot load the model", folder, f"{type(error).__name__}: train it again") from error
     if report["missing_keys"]:
-        raise ModelError("The model file has no", ", ".join(sorted(report["missing_keys"])), f"{folder}: train it again")
+        raise ModelError(
+            "The model file has no", ", ".join(sorted(report["missing_keys"])), f"{folder}: train it again"
+        )
     return network.eval()
 
 

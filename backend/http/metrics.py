@@ -27,6 +27,9 @@ class Metrics:
         self.requests = Counter(
             "ecg_http_requests", "Answered requests.", ["method", "route", "status"], registry=self.registry
         )
+        self.in_progress = Gauge(
+            "ecg_http_requests_in_progress", "Requests being answered now.", registry=self.registry
+        )
         self.seconds = Histogram(
             "ecg_http_request_seconds",
             "Time to answer.",
@@ -66,6 +69,7 @@ class Observed:
                 status = message["status"]
             await send(message)
 
+        self.metrics.in_progress.inc()
         try:
             await self.app(scope, receive, observed_send)
         except Exception as error:
@@ -73,6 +77,7 @@ class Observed:
             if status == 0:
                 await answer(scope, receive, observed_send)
         finally:
+            self.metrics.in_progress.dec()
             self._count(scope, status, time.perf_counter() - started)
 
     def _count(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:

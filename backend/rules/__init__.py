@@ -1,1 +1,20 @@
-"""Placeholder."""
+"""Rules for ECG reports: what can be pre-annotated with no annotation at all, and what annotators' strings add.
+
+    fold         same-length folded copy of the text, matched instead of it
+    lexicon      findings (EVENT, DIAG) by modifiers + term        lexicon.toml
+    times        clock times, dates, durations (TIME)              patterns.toml
+    readings     rates and other values (HR, VALUE)                patterns.toml
+    negation     where findings do not count                       context.toml
+    exercise     which ST changes exercise induced                 context.toml
+    memory       strings that annotators labelled
+    proposals    all of it put together into disjoint spans
+    unexplained  the uncertainty of a report without a model       context.toml
+
+Pure: no I/O but reading the data files of this package, once.
+"""
+
+from backend.rules.memory import EMPTY_MEMORY, SpanMemory
+from backend.rules.proposals import numbers, propose
+from backend.rules.unexplained import uncertainty
+
+__all__ = ["EMPTY_MEMORY", "SpanMemory", "numbers", "propose", "uncertainty"]

@@ -29,14 +29,20 @@ TEXT = "窦性心动过缓，心率 48 次/分，一度房室传导阻滞，PR�
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A real Valkey for the whole run; its socket lies in a short folder because paths of sockets are limited."""
+def valkey_folder() -> Iterator[Path]:
+    """A folder with a short name: paths of sockets are limited to about 100 bytes."""
     with tempfile.TemporaryDirectory(prefix="ecg-") as folder:
-        socket = Path(folder) / "v.sock"
-        server = ValkeyServer(port=0, data_dir=folder, persist=False, unix_socket_path=socket)
-        server.start()
-        yield f"unix://{socket}"
-        server.stop()
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def redis_url(valkey_folder: Path) -> Iterator[str]:
+    """A real Valkey for the whole run."""
+    socket = valkey_folder / "v.sock"
+    server = ValkeyServer(port=0, data_dir=valkey_folder, persist=False, unix_socket_path=socket)
+    server.start()
+    yield f"unix://{socket}"
+    server.stop()
 
 
 @pytest.fixture
@@ -155,8 +161,7 @@ def start_server(server_environment: dict[str, str]) -> Iterator[Callable[..., S
 
     yield start
     for server in started:
-        if server.process.poll() is None:
-            server.stop()
+        server.stop()
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ def is_acceptable(result: Any) -> bool:
 
 
 def predict(client: TestClient, label_config: str, tasks: list[Any], project: object = "1.1795465700") -> Any:
-    answer = client.post("/predict", json={"tasks": tasks, "project": project, "label_config": label_config})
+    body = {"tasks": tasks, "project": project, "label_config": label_config}
+    answer = client.post("/predict", content=json.dumps(body))
     assert answer.status_code == 200, answer.text
     results = answer.json()["results"]
     assert len(results) == len(tasks)
@@ -57,7 +58,7 @@ def test_every_recorded_body_gets_one_result_per_task(client: TestClient, record
     bodies = recorded(capture, "/predict")
     assert bodies
     for body in bodies:
-        answer = client.post("/predict", json=body)
+        answer = client.post("/predict", content=json.dumps(body))
         assert answer.status_code == 200
         assert len(answer.json()["results"]) == len(body["tasks"])
         assert all(is_acceptable(result) for result in answer.json()["results"])
@@ -137,7 +138,7 @@ def test_params_and_context_are_accepted_and_ignored(
     task = {"id": 1, "data": {"text": text}}
     plain = predict(client, label_config, [task])
     body = {"tasks": [task], "project": "1.1795465700", "label_config": label_config, "params": params}
-    assert client.post("/predict", json=body).json() == plain
+    assert client.post("/predict", content=json.dumps(body)).json() == plain
 
 
 BROKEN_CONFIGS: list[Any] = [None, "", "  ", "<View>", "<View/>", 7, [], '<View><Text name="t" value="$t"/></View>']
@@ -148,11 +149,11 @@ def test_a_broken_configuration_is_answered_with_the_remembered_one(
     client: TestClient, label_config: str, text: str, broken: Any
 ) -> None:
     body = {"tasks": [{"id": 1, "data": {"text": text}}], "project": "5.1", "label_config": broken}
-    answer = client.post("/predict", json=body)
+    answer = client.post("/predict", content=json.dumps(body))
     assert answer.status_code == 422
     assert set(answer.json()) == {"error", "value", "hint"}
-    client.post("/setup", json={"project": "5.1", "schema": label_config})
-    assert client.post("/predict", json=body).json()["results"][0]["result"]
+    client.post("/setup", content=json.dumps({"project": "5.1", "schema": label_config}))
+    assert client.post("/predict", content=json.dumps(body)).json()["results"][0]["result"]
 
 
 @pytest.mark.parametrize(

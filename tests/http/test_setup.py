@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -23,14 +24,14 @@ def test_recorded_setups_are_answered_with_the_version(
     bodies = recorded("ml_connect_requests", "/setup") + recorded("ml_connect_basic_auth", "/setup")
     assert len(bodies) > 2
     for body in bodies:
-        answer = client.post("/setup", json=body)
+        answer = client.post("/setup", content=json.dumps(body))
         assert (answer.status_code, answer.json()) == (200, {"model_version": RULES_VERSION})
         assert registry.label_config(body["project"].split(".")[0]) == body["schema"]
 
 
 def test_token_and_host_of_a_setup_are_kept_nowhere(client: TestClient, settings: Settings, label_config: str) -> None:
     body = {"project": "1.1", "schema": label_config, "hostname": "http://evil.example", "access_token": "t0k3n"}
-    client.post("/setup", json=body)
+    client.post("/setup", content=json.dumps(body))
     files = [path for path in settings.home.rglob("*") if path.is_file()]
     assert [path.name for path in files] == ["label_config.xml"]
     assert not any("t0k3n" in path.read_text() or "evil" in path.read_text() for path in files)
@@ -38,9 +39,9 @@ def test_token_and_host_of_a_setup_are_kept_nowhere(client: TestClient, settings
 
 def test_the_same_configuration_is_written_once(client: TestClient, settings: Settings, label_config: str) -> None:
     body = {"project": "1.1", "schema": label_config}
-    client.post("/setup", json=body)
+    client.post("/setup", content=json.dumps(body))
     written = (settings.home / "projects/1/label_config.xml").stat()
-    client.post("/setup", json=body)
+    client.post("/setup", content=json.dumps(body))
     again = (settings.home / "projects/1/label_config.xml").stat()
     assert (again.st_ino, again.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
 
@@ -49,15 +50,15 @@ def test_the_same_configuration_is_written_once(client: TestClient, settings: Se
 def test_a_broken_configuration_is_answered_and_the_good_one_stays(
     client: TestClient, registry: Registry, label_config: str, schema: Any
 ) -> None:
-    client.post("/setup", json={"project": "1.1", "schema": label_config})
-    answer = client.post("/setup", json={"project": "1.1", "schema": schema})
+    client.post("/setup", content=json.dumps({"project": "1.1", "schema": label_config}))
+    answer = client.post("/setup", content=json.dumps({"project": "1.1", "schema": schema}))
     assert (answer.status_code, answer.json()) == (200, {"model_version": RULES_VERSION})
     assert registry.label_config("1") == label_config
 
 
 @pytest.mark.parametrize("project", [None, "", "../../x", [], {"id": 1}, "1/../2"])
 def test_a_setup_without_a_usable_project_is_answered(client: TestClient, settings: Settings, project: Any) -> None:
-    answer = client.post("/setup", json={"project": project, "schema": "<View/>"})
+    answer = client.post("/setup", content=json.dumps({"project": project, "schema": "<View/>"}))
     assert (answer.status_code, answer.json()) == (200, {"model_version": RULES_VERSION})
     assert not settings.home.exists()
 
@@ -69,10 +70,9 @@ def test_a_setup_that_is_no_object_is_a_400(client: TestClient, raw: bytes) -> N
     assert set(answer.json()) == {"error", "value", "hint"}
 
 
-def test_setup_health_and_predict_need_no_redis(
-    client_without_redis: TestClient, label_config: str, text: str
-) -> None:
+def test_setup_health_and_predict_need_no_redis(client_without_redis: TestClient, label_config: str, text: str) -> None:
     assert client_without_redis.get("/health").json() == {"status": "UP", "model_class": "ECGNERModel"}
-    assert client_without_redis.post("/setup", json={"project": "1.1", "schema": label_config}).status_code == 200
+    setup = {"project": "1.1", "schema": label_config}
+    assert client_without_redis.post("/setup", content=json.dumps(setup)).status_code == 200
     body = {"tasks": [{"id": 1, "data": {"text": text}}], "project": "1.1", "label_config": label_config}
-    assert client_without_redis.post("/predict", json=body).json()["results"][0]["result"]
+    assert client_without_redis.post("/predict", content=json.dumps(body)).json()["results"][0]["result"]

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,6 +27,14 @@ def test_every_span_of_the_shipped_reports_survives() -> None:
     rows = {row["corpus"]: row for row in json.loads(result.stdout)}
     assert {"ecg_reports/gold", "ecg_reports/seed10", "ecg_reports/test"} <= set(rows)
     assert all(row["exact"] == row["spans"] - row["rejects"] > 0 for row in rows.values())
+
+
+def test_a_tokenizer_that_knows_few_characters_loses_no_span(tmp_path: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "心", "7", "72"]
+    Tokenizer(WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
+    result = run("--tokenizer", str(tmp_path), "--json")
+    assert result.returncode == 0, result.stderr
+    assert all(row["exact_percent"] == 100 and row["tokens_per_character"] == 1 for row in json.loads(result.stdout))
 
 
 def test_overlaps_are_counted_and_compressed_files_are_read(tmp_path: Path) -> None:

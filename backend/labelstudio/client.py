@@ -1,0 +1,299 @@
+"""What this package asks of Label Studio.
+
+Requests that change something are never repeated: a repeated import would store every prediction twice.
+Long lists are read in pages that start after the last id seen, so that tasks which are labelled meanwhile
+shift none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from backend.errors import LabelStudioError
+from backend.labelstudio import pages
+from backend.labelstudio.session import ONCE, READ_ONLY, Refusal, Session, plain
+from backend.labelstudio.wire import JsonObject
+
+logger = logging.getLogger(__name__)
+
+IMPORT_CHUNK = 2000
+DELETE_SECONDS = 600.0
+"""Deleting 10,000 predictions takes Label Studio half a minute."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of Label Studio; `fields` is all it tells."""
+
+    id: str
+    title: str
+    label_config: str
+    model_version: str
+    fields: JsonObject
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Tasks of a project: annotated ones, ones that were only ever skipped, predictions by model version."""
+
+    tasks: int
+    annotated: int
+    skipped: int
+    predictions: dict[str, int]
+
+    @property
+    def unlabelled(self) -> int:
+        """Tasks that are neither annotated nor skipped: the pool."""
+        return self.tasks - self.annotated - self.skipped
+
+
+class LabelStudioClient:
+    """One Label Studio, with a legacy or a personal access token; project ids are text or numbers.
+
+    `backend_url` names the ML backend whose title is switched; empty: the project's first, which is the
+    only one Label Studio uses. Every method raises LabelStudioError; its subclass Refusal holds the
+    status code. Close the client, or use it as a context manager.
+    """
+
+    def __init__(self, url: str, token: str, *, backend_url: str = "", timeout: float = 60.0) -> None:
+        self.session = Session(url, token, timeout)
+        self.backend_url = backend_url.rstrip("/")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the client opens new ones when it is used again."""
+        self.session.close()
+
+    # Server -------------------------------------------------------------------------------------
+
+    def version(self) -> str:
+        """Release of Label Studio; the token is not used."""
+        return self.session.release()
+
+    def whoami(self) -> str:
+        """E-mail address of the token's owner."""
+        with self.session.asking("user"):
+            return str(self.session.sdk.users.whoami(request_options=READ_ONLY).email)
+
+    # Projects -----------------------------------------------------------------------------------
+
+    def project(self, project: str) -> Project:
+        """The project as it is now."""
+        with self.session.asking(f"project {project}"):
+            fields = plain(self.session.sdk.projects.get(id=int(project), request_options=READ_ONLY))
+        text = {name: str(fields.get(name) or "") for name in ("title", "label_config", "model_version")}
+        return Project(id=str(fields["id"]), fields=fields, **text)
+
+    def update_project(self, project: str, fields: JsonObject) -> None:
+        """Change settings of the project. Label Studio sends PROJECT_UPDATED for it."""
+        with self.session.asking(f"settings of project {project}"):
+            self.session.sdk.projects.update(id=int(project), **fields, request_options=ONCE)
+
+    def fingerprint(self, project: str) -> str:
+        """A short text that changes whenever trainable data may have changed; two requests, about 0.1 s.
+
+        It covers what no webhook tells (imported annotations, conversion to drafts, changed task data)
+        and the labelling configuration. Tasks without annotations and predictions leave it alone.
+        """
+        fields = self.project(project).fields
+        counters = ("label_config", "total_annotations_number", "skipped_annotations_number", "ground_truth_number")
+        total, tasks = pages.first(
+            self.session,
+            project,
+            pages.TOUCHED,
+            "id,updated_at",
+            1,
+            any_of=True,
+            ordering="-tasks:updated_at",
+            with_computed=False,
+        )
+        content = [*(fields.get(name) for name in counters), total, tasks]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    # Tasks --------------------------------------------------------------------------------------
+
+    def counts(self, project: str) -> Counts:
+        """How many tasks, annotated, only skipped, and predictions."""
+        total, annotated, skipped = (
+            pages.first(self.session, project, filters, "id", 1, with_computed=False)[0]
+            for filters in ((), pages.LABELLED, pages.ONLY_SKIPPED)
+        )
+        return Counts(total, annotated, skipped, self.model_versions(project))
+
+    def labelled_tasks(self, project: str) -> Iterator[JsonObject]:
+        """`{"id", "data", "updated_at", "annotations"}` of all annotated, then of all only skipped tasks."""
+        for filters in (pages.LABELLED, pages.ONLY_SKIPPED):
+            yield from pages.read(self.session, project, filters, pages.ANNOTATED_FIELDS)
+
+    def unlabelled_tasks(self, project: str, after: int = 0) -> Iterator[JsonObject]:
+        """`{"id", "data", "versions"}` of the pool by id; versions are those the task has predictions of."""
+        for task in pages.read(self.session, project, pages.UNLABELLED, "id,data,predictions_model_versions", after):
+            stored = task.get("predictions_model_versions")
+            versions = [version for version in str(stored or "").split(",") if version]
+            yield {"id": task["id"], "data": task["data"], "versions": versions}
+
+    def unlabelled_ids(self, project: str) -> list[int]:
+        """Ids of the pool, ascending."""
+        return [
+            task["id"]
+            for task in pages.read(
+                self.session, project, pages.UNLABELLED, "id", size=pages.IDS_PAGE, with_computed=False
+            )
+        ]
+
+    def task_ids(self, project: str) -> list[int]:
+        """Ids of all tasks, ascending."""
+        return [
+            task["id"] for task in pages.read(self.session, project, (), "id", size=pages.IDS_PAGE, with_computed=False)
+        ]
+
+    def lowest_scores(self, project: str, k: int) -> list[tuple[int, float]]:
+        """The first k tasks of the pool as Label Studio orders them, by score of the project's model version."""
+        include = "id,predictions_score"
+        _, tasks = pages.first(
+            self.session, project, pages.UNLABELLED, include, k, ordering="tasks:predictions_score", with_computed=False
+        )
+        return [(t["id"], float(t["predictions_score"])) for t in tasks if t.get("predictions_score") is not None]
+
+    def next_task(self, project: str) -> JsonObject | None:
+        """The task that an annotator would get now (Label Studio reserves it); None when all are done."""
+        try:
+            with self.session.asking(f"next task of project {project}", quiet=True):
+                return dict(self.session.raw("GET", f"api/projects/{int(project)}/next"))
+        except Refusal as refusal:
+            if refusal.code == 404:
+                return None
+            raise
+
+    # Predictions --------------------------------------------------------------------------------
+
+    def model_versions(self, project: str) -> dict[str, int]:
+        """Predictions stored by model version."""
+        with self.session.asking(f"model versions of project {project}"):
+            versions = self.session.raw("GET", f"api/projects/{int(project)}/model-versions/")
+        return {str(version): int(count) for version, count in versions.items() if count}
+
+    def import_predictions(self, project: str, predictions: Sequence[JsonObject]) -> int:
+        """Store predictions (`{"task", "result", "score", "model_version"}`); returns how many.
+
+        Raises LabelStudioError when Label Studio took fewer than were sent; those it took stay.
+        """
+        created = 0
+        for start in range(0, len(predictions), IMPORT_CHUNK):
+            requests: list[Any] = list(predictions[start : start + IMPORT_CHUNK])
+            with self.session.asking(f"predictions of project {project}", quiet=True):
+                answer = self.session.sdk.projects.import_predictions(
+                    id=int(project), request=requests, request_options=ONCE
+                )
+            created += answer.created or 0
+            if answer.created != len(requests):
+                what = f"Label Studio stored {answer.created} of {len(requests)} predictions of project {project}"
+                raise LabelStudioError(what, hint="the others do not fit its labelling configuration")
+        return created
+
+    def delete_predictions(self, project: str, version: str) -> int:
+        """Delete all predictions of a version; returns how many.
+
+        Label Studio unsets the project's model version with it, whichever version was deleted (1.23.2,
+        for a project whose model version is its backend's title): it is set again at once.
+        """
+        before = self.project(project).model_version
+        with self.session.asking(f"predictions of version {version}"):
+            path = f"api/projects/{int(project)}/model-versions/"
+            answer = self.session.raw("DELETE", path, {"model_version": version}, DELETE_SECONDS)
+        if before not in ("", version) and self.project(project).model_version != before:
+            self.update_project(project, {"model_version": before})
+        return int(answer.get("deleted_predictions", 0))
+
+    # ML backends, webhooks, views ---------------------------------------------------------------
+
+    def backends(self, project: str) -> list[JsonObject]:
+        """ML backends of the project, oldest first; Label Studio calls each one's /health and /setup."""
+        with self.session.asking(f"ML backends of project {project}"):
+            rows = self.session.sdk.ml.list(project=int(project), request_options=READ_ONLY)
+        return sorted(map(plain, rows), key=lambda row: int(row["id"]))
+
+    def backend(self, project: str, url: str) -> JsonObject | None:
+        """The ML backend with this URL, None when there is none."""
+        rows = self.backends(project)
+        return next((row for row in rows if str(row["url"]).rstrip("/") == url.rstrip("/")), None)
+
+    def create_backend(self, project: str, fields: JsonObject) -> JsonObject:
+        """Connect an ML backend; Label Studio calls it first and refuses one that does not answer."""
+        with self.session.asking("ML backend"):
+            return plain(self.session.sdk.ml.create(project=int(project), **fields, request_options=ONCE))
+
+    def update_backend(self, project: str, row: JsonObject, fields: JsonObject) -> JsonObject:
+        """Change an ML backend. Label Studio needs URL, project and credentials in each change.
+
+        The password it has stored stays when none is given.
+        """
+        body: JsonObject = {"url": row["url"], "project": int(project)}
+        if row.get("auth_method") == "BASIC_AUTH":
+            body |= {"auth_method": "BASIC_AUTH", "basic_auth_user": row["basic_auth_user"], "basic_auth_pass": ""}
+        with self.session.asking("ML backend"):
+            return plain(self.session.sdk.ml.update(row["id"], **(body | fields), request_options=ONCE))
+
+    def delete_backend(self, row: JsonObject) -> None:
+        """Disconnect an ML backend; its webhook stays."""
+        with self.session.asking("ML backend"):
+            self.session.sdk.ml.delete(row["id"], request_options=ONCE)
+
+    def switch_title(self, project: str, version: str) -> None:
+        """Make the version the one whose scores order the stream: title of the backend, project's model version."""
+        rows = self.backends(project)
+        row = next((r for r in rows if str(r["url"]).rstrip("/") == self.backend_url), rows[0] if rows else None)
+        if row is None:
+            logger.warning("project %s has no ML backend in Label Studio; run `ecgal connect`", project)
+        elif row.get("title") != version:
+            self.update_backend(project, row, {"title": version})
+        if self.project(project).model_version != version:
+            self.update_project(project, {"model_version": version})
+
+    def webhooks(self, project: str) -> list[JsonObject]:
+        """Webhooks of the project, oldest first."""
+        with self.session.asking(f"webhooks of project {project}"):
+            rows = self.session.sdk.webhooks.list(project=str(project), request_options=READ_ONLY)
+        return sorted(map(plain, rows), key=lambda row: int(row["id"]))
+
+    def save_webhook(self, project: str, webhook: int | None, fields: JsonObject) -> None:
+        """Create (None) or change a webhook; give all fields, Label Studio resets the actions otherwise."""
+        with self.session.asking("webhook"):
+            if webhook is None:
+                self.session.sdk.webhooks.create(project=int(project), **fields, request_options=ONCE)
+            else:
+                self.session.sdk.webhooks.update(webhook, **fields, request_options=ONCE)
+
+    def delete_webhook(self, webhook: int) -> None:
+        """Delete a webhook."""
+        with self.session.asking("webhook"):
+            self.session.sdk.webhooks.delete(webhook, request_options=ONCE)
+
+    def views(self, project: str) -> list[JsonObject]:
+        """Tabs of the Data Manager."""
+        with self.session.asking(f"views of project {project}"):
+            return [
+                plain(view) for view in self.session.sdk.views.list(project=int(project), request_options=READ_ONLY)
+            ]
+
+    def save_view(self, project: str, view: int | None, data: JsonObject) -> None:
+        """Create (None) or change a tab."""
+        fields: JsonObject = {"project": int(project), "data": data, "request_options": ONCE}
+        with self.session.asking("view"):
+            if view is None:
+                self.session.sdk.views.create(**fields)
+            else:
+                self.session.sdk.views.update(str(view), **fields)

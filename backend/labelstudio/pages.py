@@ -1,0 +1,82 @@
+"""Lists of tasks, as the Data Manager filters and orders them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from backend.labelstudio.session import READ_ONLY, Session, plain
+from backend.labelstudio.wire import JsonObject
+
+Filters = tuple[tuple[str, str, int], ...]
+"""Field, operator, number."""
+
+LABELLED: Filters = (("total_annotations", "greater", 0),)
+ONLY_SKIPPED: Filters = (("total_annotations", "equal", 0), ("cancelled_annotations", "greater", 0))
+UNLABELLED: Filters = (("total_annotations", "equal", 0), ("cancelled_annotations", "equal", 0))
+TOUCHED: Filters = (("total_annotations", "greater", 0), ("cancelled_annotations", "greater", 0))
+"""With `any_of`."""
+
+ANNOTATED_FIELDS = "id,data,annotations,result,was_cancelled,ground_truth,completed_by,created_at,updated_at,lead_time"
+"""`include` reaches into the annotations; whole ones have 2.5 times the bytes and take twice as long."""
+
+PAGE = 1000
+"""Tasks of one page: 0.3 s with data, 1.3 s with annotations (Label Studio 1.23.2, SQLite)."""
+IDS_PAGE = 5000
+
+
+def read(
+    session: Session,
+    project: str,
+    filters: Filters,
+    include: str,
+    after: int = 0,
+    *,
+    size: int = PAGE,
+    with_computed: bool = True,
+) -> Iterator[JsonObject]:
+    """All tasks with an id above `after` that pass the filters, ascending by id.
+
+    Each page starts after the last id seen, so that tasks which are labelled meanwhile shift none.
+    """
+    while True:
+        found = (*filters, ("id", "greater", after))
+        _, tasks = first(session, project, found, include, size, with_computed=with_computed)
+        yield from tasks
+        if len(tasks) < size:
+            return
+        after = max(task["id"] for task in tasks)
+
+
+def first(
+    session: Session,
+    project: str,
+    filters: Filters,
+    include: str,
+    size: int,
+    *,
+    any_of: bool = False,
+    ordering: str = "tasks:id",
+    with_computed: bool = True,
+) -> tuple[int, list[JsonObject]]:
+    """How many tasks pass the filters, and the first `size` of them with the fields of `include`.
+
+    Annotations and the model versions of predictions are there only `with_computed`, which is slower.
+    """
+    items = [
+        {"filter": f"filter:tasks:{field}", "operator": operator, "type": "Number", "value": value}
+        for field, operator, value in filters
+    ]
+    query = {"filters": {"conjunction": "or" if any_of else "and", "items": items}, "ordering": [ordering]}
+    with session.asking(f"tasks of project {project}"):
+        page: Any = session.sdk.tasks.list(
+            project=int(project),
+            query=json.dumps(query),
+            fields="all" if with_computed else "task_only",
+            include=include,
+            page=1,
+            page_size=size,
+            request_options=READ_ONLY,
+        )
+    return page.response.total, [plain(task) for task in page.items or ()]

@@ -1,0 +1,108 @@
+"""Strings that annotators labelled, remembered as proposals for other reports."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from backend.ner.spans import Span
+from backend.rules.fold import fold
+from backend.rules.trie import Trie
+
+# A string is proposed when annotators labelled at least this share of its occurrences.
+MIN_SHARE = 0.5
+_MIN_LENGTH = 2
+# At least one letter or Han character: numbers belong to the patterns.
+_WORD = re.compile(r"[^\W\d_]")
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SpanMemory:
+    """Folded string -> how often it was labelled (per label) and how often it stood there unlabelled."""
+
+    labelled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unlabelled: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_reports(cls, reports: Iterable[tuple[str, Sequence[Span]]]) -> SpanMemory:
+        """Count over annotated reports. Occurrences inside a longer labelled span count neither way."""
+        folded = [(fold(text), sorted(spans)) for text, spans in reports]
+        labelled: dict[str, Counter[str]] = {}
+        for text, spans in folded:
+            for span in spans:
+                said = text[span.start : span.end]
+                if len(said) >= _MIN_LENGTH and _WORD.search(said):
+                    labelled.setdefault(said, Counter())[span.label] += 1
+        matcher = Trie((said, said) for said in sorted(labelled))
+        unlabelled: Counter[str] = Counter()
+        for text, spans in folded:
+            taken = _taken(len(text), spans)
+            unlabelled.update(said for start, end, said in _occurrences(matcher, text) if not any(taken[start:end]))
+        return cls({said: dict(counts) for said, counts in labelled.items()}, dict(unlabelled))
+
+    def find(self, text: str, labels: frozenset[str]) -> list[Span]:
+        """Remembered strings in the folded text: disjoint, sorted, leftmost and longest, one of `labels` each."""
+        found = []
+        for start, end, said in _occurrences(self._matcher, text):
+            label, share = self._proposals[said]
+            if label in labels:
+                found.append(Span(start, end, label, score=share, source="memory"))
+        return found
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, the same memory always gives the same bytes."""
+        content = {
+            "format": _FORMAT,
+            "labelled": {said: dict(counts) for said, counts in self.labelled.items()},
+            "unlabelled": dict(self.unlabelled),
+        }
+        return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, content: str) -> SpanMemory:
+        """Read what `to_json` wrote; ValueError if it is of another format."""
+        stored = json.loads(content)
+        if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
+            raise ValueError(f"span memory must have format {_FORMAT}")
+        return cls(stored["labelled"], stored["unlabelled"])
+
+    @cached_property
+    def _proposals(self) -> dict[str, tuple[str, float]]:
+        """String -> majority label and its smoothed share, for the strings worth proposing."""
+        proposals = {}
+        for said, counts in self.labelled.items():
+            label, times = max(counts.items(), key=lambda item: (item[1], item[0]))
+            total = sum(counts.values()) + self.unlabelled.get(said, 0)
+            if times / total >= MIN_SHARE:
+                proposals[said] = (label, (times + 1) / (total + 2))
+        return proposals
+
+    @cached_property
+    def _matcher(self) -> Trie[str]:
+        return Trie((said, said) for said in sorted(self._proposals))
+
+
+def _taken(length: int, spans: Sequence[Span]) -> bytearray:
+    taken = bytearray(length)
+    for span in spans:
+        taken[span.start : span.end] = b"\x01" * (min(span.end, length) - span.start)
+    return taken
+
+
+def _occurrences(matcher: Trie[str], text: str) -> Iterable[tuple[int, int, str]]:
+    i = 0
+    while i < len(text):
+        found = matcher.longest(text, i)
+        if found is None or (i > 0 and "a" <= text[i] <= "z" and "a" <= text[i - 1] <= "z"):
+            i += 1
+            continue
+        yield i, found[0], found[1]
+        i = found[0]
+
+
+EMPTY_MEMORY = SpanMemory()

@@ -1,0 +1,120 @@
+"""Where findings do not count: negated clauses, advice, history, boilerplate, titles.
+
+Only findings are asked about; numbers keep their own conditions (thresholds, reference ranges).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cache
+
+from backend.rules.fold import fold
+from backend.rules.resources import table, words
+from backend.rules.trie import Trie
+
+_REACH = 120  # characters a scope spans at most: clauses are short, and it bounds the work
+_AFTER_GAP = re.compile(r"[ \t]{0,4}[:=]?[ \t]{0,4}")
+_STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]])|[ \t]{1,8}")
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Half-open ranges of the folded text, sorted by start, in which no finding is labelled."""
+
+    starts: tuple[int, ...]
+    reach: tuple[int, ...]  # reach[i]: the farthest end among ranges 0..i
+
+    @classmethod
+    def of(cls, ranges: list[tuple[int, int]]) -> Silence:
+        """Index the ranges for lookups."""
+        reach: list[int] = []
+        for _, end in sorted(ranges):
+            reach.append(max(end, reach[-1] if reach else 0))
+        return cls(tuple(start for start, _ in sorted(ranges)), tuple(reach))
+
+    def covers(self, position: int) -> bool:
+        """Whether `position` lies in one of the ranges."""
+        i = bisect_right(self.starts, position)
+        return i > 0 and self.reach[i - 1] > position
+
+
+def silence(text: str) -> Silence:
+    """All ranges of the folded text whose findings must not be labelled."""
+    return Silence.of([*_scopes(text), *_boilerplate(text)])
+
+
+def denied_after(text: str, end: int) -> bool:
+    """Whether what ends at `end` is denied by what follows: `早搏：无`, `ST-T改变(-)`."""
+    gap = _AFTER_GAP.match(text, end)
+    start = gap.end() if gap else end
+    found = _cues().after.longest(text, start)
+    return found is not None and _STATEMENT_END.match(text, found[0]) is not None
+
+
+def _scopes(text: str) -> list[tuple[int, int]]:
+    cues, ranges, i = _cues(), [], 0
+    while i < len(text):
+        found = cues.openers.longest(text, i)
+        if found is None or (i > 0 and _word_goes_on(text, i)):
+            i += 1
+            continue
+        end, kind = found
+        if kind != "none":
+            ranges.append((i if kind == "title" else end, end if kind == "title" else _scope_end(text, end, kind)))
+        i = end
+    return ranges
+
+
+def _word_goes_on(text: str, i: int) -> bool:
+    return "a" <= text[i] <= "z" and "a" <= text[i - 1] <= "z"
+
+
+def _scope_end(text: str, start: int, kind: str) -> int:
+    """End of a scope: the next clause end (headings: sentence end), or a word that opens a new statement."""
+    cues = _cues()
+    ends = cues.sentence_ends if kind == "heading" else cues.clause_ends
+    limit = min(len(text), start + _REACH)
+    stop = ends.search(text, start, limit)
+    end = stop.start() if stop else limit
+    if kind == "negation":
+        opener = cues.opens.search(text, start, end)
+        end = opener.start() if opener else end
+    return end
+
+
+def _boilerplate(text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in _cues().boilerplate.finditer(text)]
+
+
+@dataclass(frozen=True)
+class _Cues:
+    openers: Trie[str]
+    after: Trie[bool]
+    opens: re.Pattern[str]
+    clause_ends: re.Pattern[str]
+    sentence_ends: re.Pattern[str]
+    boilerplate: re.Pattern[str]
+
+
+@cache
+def _cues() -> _Cues:
+    data = table("context.toml")
+    negation, silent = data["negation"], data["silent"]
+    kinds = [
+        *((fold(word), "none") for word in negation["not_negation"]),
+        *((fold(word), "negation") for word in negation["before"]),
+        *((fold(word), "advice") for word in silent["advice"]),
+        *((fold(word) + colon, "heading") for word in silent["headings"] for colon in (":", " :")),
+        *((fold(word), "title") for word in silent["titles"]),
+    ]
+    boilerplate = "|".join(map(re.escape, words("context.toml", "silent", "boilerplate")))
+    return _Cues(
+        openers=Trie(kinds),
+        after=Trie((fold(word), True) for word in negation["after"]),
+        opens=re.compile("|".join(map(re.escape, words("context.toml", "negation", "opens")))),
+        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]"),
+        sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]"),
+        boilerplate=re.compile(rf"(?m)^[ \t]{{0,8}}(?:{boilerplate})[^\n]*"),
+    )

@@ -1,0 +1,111 @@
+"""Proposals for a report: memory, findings and numbers put together into disjoint spans."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from backend.ner.spans import Span
+from backend.rules import lexicon, readings, times
+from backend.rules.exercise import Exercise
+from backend.rules.fold import fold
+from backend.rules.memory import EMPTY_MEMORY, SpanMemory
+from backend.rules.negation import Silence, denied_after, silence
+
+_FINDING_LABELS = frozenset({"EVENT", "DIAG"})
+_BEATS = frozenset({"premature beats", "shortened with count", "allorhythmia", "shortened origin with count"})
+# The label of each kind of number.
+_LABEL_OF_KIND = {readings.RATE: "HR", readings.VALUE: "VALUE", readings.LASTING: "TIME"}
+# Estimated precision of the number rules, from the annotation guidelines' pool (see tests/rules).
+_SCORES = {
+    "rate": 0.97,
+    "bare-rate": 0.93,
+    "unit": 0.93,
+    "interval": 0.92,
+    "beats-per-minute": 0.8,
+    "bare-value": 0.9,
+    "bare-count": 0.9,
+    "ratio": 0.85,
+    "range": 0.85,
+    "seconds": 0.8,
+    "clock-time": 0.97,
+    "duration": 0.9,
+    "day-part": 0.9,
+}
+
+
+def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMORY) -> list[Span]:
+    """Spans proposed without a model: disjoint, sorted, offsets of the raw text, only with a label of `labels`.
+
+    The longest span wins; on the same range memory wins over the rules. Findings (EVENT, DIAG) are dropped
+    where they are negated or belong to advice, history or boilerplate.
+    """
+    wanted, folded = frozenset(labels), fold(text)
+    remembered = memory.find(folded, wanted)
+    if not wanted & {*_LABEL_OF_KIND.values(), *_FINDING_LABELS}:
+        return remembered
+    silent = silence(folded)
+    found = lexicon.find(folded)
+    spans = [
+        *(span for span in remembered if span.label not in _FINDING_LABELS or not _denied(folded, silent, span)),
+        *_finding_spans(folded, found, silent),
+        *_number_spans(folded, found),
+    ]
+    return _disjoint(len(text), (span for span in spans if span.label in wanted))
+
+
+def numbers(text: str, labels: Collection[str]) -> list[Span]:
+    """Only the number and time patterns (HR, VALUE, TIME): disjoint, sorted, with a label of `labels`."""
+    wanted, folded = frozenset(labels), fold(text)
+    spans = _number_spans(folded, lexicon.find(folded))
+    return _disjoint(len(text), (span for span in spans if span.label in wanted))
+
+
+def _finding_spans(text: str, found: Iterable[lexicon.Finding], silent: Silence) -> list[Span]:
+    exercise = Exercise(text)
+    spans = []
+    for finding in found:
+        induced = finding.family.event_in_exercise and exercise.induced(finding.start)
+        label = "EVENT" if induced else finding.label
+        span = Span(finding.start, finding.end, label, finding.family.score, f"lexicon:{label}")
+        if not _denied(text, silent, span):
+            spans.append(span)
+    return spans
+
+
+def _denied(text: str, silent: Silence, span: Span) -> bool:
+    return silent.covers(span.start) or denied_after(text, span.end)
+
+
+def _number_spans(text: str, found: Iterable[lexicon.Finding]) -> list[Span]:
+    clock = times.find(text)
+    blanked = _blank(text, clock)
+    events = [finding for finding in found if finding.label == "EVENT"]
+    counted = frozenset(finding.end for finding in events)
+    beats = frozenset(finding.end for finding in events if finding.family.name in _BEATS)
+    return [
+        *(Span(m.start, m.end, "TIME", _SCORES[m.rule], m.rule) for m in clock if m.rule),
+        *(
+            Span(r.start, r.end, _LABEL_OF_KIND[r.kind], _SCORES[r.rule], r.rule)
+            for r in readings.find(blanked, counted, beats)
+        ),
+    ]
+
+
+def _blank(text: str, matches: Iterable[times.Match]) -> str:
+    """The text with the times replaced by NUL characters, so that their digits are no readings."""
+    parts, at = [], 0
+    for match in matches:
+        parts += [text[at : match.start], "\x00" * (match.end - match.start)]
+        at = match.end
+    return "".join([*parts, text[at:]])
+
+
+def _disjoint(length: int, spans: Iterable[Span]) -> list[Span]:
+    """Longest first, memory before rules on the same range, what overlaps is dropped; linear in the text."""
+    taken, kept = bytearray(length), []
+    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.source != "memory", s.label)):
+        # A longer span covers an end of any shorter one that it overlaps.
+        if not (taken[span.start] or taken[span.end - 1]):
+            taken[span.start : span.end] = b"\x01" * (span.end - span.start)
+            kept.append(span)
+    return sorted(kept)

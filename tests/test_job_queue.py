@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+
+from backend.errors import Unavailable
+from backend.job_queue import JobQueue, job_id_of
+from backend.registry import Registry
+from backend.settings import Settings
+
+
+@pytest.fixture
+def queue(redis: Redis, tmp_path: Path) -> JobQueue:
+    settings = Settings(ECG_RETRAIN_QUIET=10, ECG_RETRAIN_MAX_WAIT=60, ECG_HOME=tmp_path)
+    return JobQueue(redis, Registry(tmp_path), settings)
+
+
+def test_hints_of_one_annotation_count_once(queue: JobQueue) -> None:
+    queue.hint("1", ["a1", "a2"], now=100)
+    queue.hint("1", ["a1"], now=105)
+    pending = queue.pending("1")
+    assert (pending.count, pending.oldest, pending.newest) == (2, 100, 105)
+
+
+def test_thirty_submissions_make_one_waiting_round(queue: JobQueue, redis: Redis) -> None:
+    for i in range(30):
+        queue.hint("1", [f"a{i}"], now=100 + i / 6)
+        assert queue.dispatch_due(now=100 + i / 6) == []
+    assert queue.dispatch_due(now=120) == ["retrain-1-1"]
+    assert queue.dispatch_due(now=130) == []
+    assert Queue("train", connection=redis).job_ids == ["retrain-1-1"]
+
+
+def test_a_running_round_lets_exactly_one_wait(queue: JobQueue, redis: Redis) -> None:
+    queue.hint("1", ["a1"], now=0)
+    queue.dispatch_due(now=20)
+    Queue("train", connection=redis).empty()  # as if a worker had popped it
+    job = queue.request_round("1")
+    Job.fetch(job, connection=redis).set_status("started")
+    queue.take("1", 1)
+    assert queue.dispatch_due(now=100) == []
+    queue.hint("1", ["a2"], now=100)
+    assert len(queue.dispatch_due(now=200)) == 1
+    queue.hint("1", ["a3"], now=200)
+    assert queue.dispatch_due(now=300) == []
+    assert [view.state for view in queue.jobs("1", "retrain")] == ["started", "queued"]
+
+
+def test_asking_twice_gives_the_job_that_waits(queue: JobQueue) -> None:
+    assert queue.request_rank("1") == queue.request_rank("1") == "rank-1-1"
+    assert queue.request_rank("2") == "rank-2-1"
+
+
+def test_a_round_takes_the_hints_and_drops_them_when_done(queue: JobQueue) -> None:
+    queue.hint("1", ["a1", "a2"], now=100)
+    assert queue.take("1", 7) == 2
+    assert queue.pending("1").count == 0
+    queue.hint("1", ["a3"], now=101)
+    queue.done("1", 7)
+    assert queue.pending("1").count == 1
+    assert queue.orphans("1") == []
+
+
+def test_a_killed_round_finds_its_hints_again(queue: JobQueue) -> None:
+    queue.hint("1", ["a1"], now=100)
+    queue.take("1", 7)
+    queue.hint("1", ["a2"], now=101)
+    assert queue.take("1", 7) == 2
+
+
+def test_hints_of_a_round_that_is_gone_are_orphans_and_come_back(queue: JobQueue) -> None:
+    queue.hint("1", ["a1"], now=100)
+    queue.take("1", 7)
+    assert queue.orphans("1") == [7]
+    queue.give_back("1", 7, now=200)
+    queue.give_back("1", 7, now=300)
+    assert queue.pending("1").count == 1
+    assert queue.orphans("1") == []
+    assert queue.dispatch_due(now=300) == ["retrain-1-1"]
+
+
+def test_a_failure_pauses_the_next_round_and_success_forgets_it(queue: JobQueue) -> None:
+    queue.hint("1", ["a1"], now=100)
+    queue.failed("1", "retrain", "Label Studio is away", now=100)
+    assert queue.paused("1", "retrain", now=105)
+    assert queue.dispatch_due(now=109) == []
+    queue.failed("1", "retrain", "Label Studio is away", now=110)
+    assert queue.failure("1", "retrain") == {
+        "reason": "Label Studio is away",
+        "failures": 2,
+        "not_before": 130.0,
+        "at": 110,
+    }
+    queue.succeeded("1", "retrain", "Promoted.", now=140)
+    assert queue.failure("1", "retrain") == {}
+    assert queue.outcome("1", "retrain")["message"] == "Promoted."
+    assert not queue.paused("1", "retrain", now=140)
+
+
+def test_ids_of_failed_jobs_are_not_used_again(queue: JobQueue, redis: Redis) -> None:
+    first = queue.request_round("1")
+    Job.fetch(first, connection=redis).set_status("failed")
+    second = queue.request_round("1")
+    assert (first, second) == ("retrain-1-1", "retrain-1-2")
+
+
+def test_a_job_that_redis_lost_is_no_longer_listed(queue: JobQueue, redis: Redis) -> None:
+    job = queue.request_round("1")
+    Job.fetch(job, connection=redis).delete()
+    assert queue.jobs("1", "retrain") == []
+
+
+def test_progress_is_what_was_published_last(queue: JobQueue) -> None:
+    assert queue.progress("1", "rank") == {}
+    queue.set_progress("1", "rank", {"step": 3, "steps": 10})
+    assert queue.progress("1", "rank") == {"step": 3, "steps": 10}
+
+
+def test_without_redis_a_hint_is_refused_loudly(tmp_path: Path) -> None:
+    broken = JobQueue(Redis(unix_socket_path="/nonexistent/v.sock"), Registry(tmp_path), Settings())
+    with pytest.raises(Unavailable, match="hint"):
+        broken.hint("1", ["a1"], now=0)
+    with pytest.raises(Unavailable, match="Redis"):
+        broken.ping()
+    with pytest.raises(Unavailable, match="queued"):
+        broken.request_round("1")
+
+
+def test_job_ids_hold_only_what_rq_allows() -> None:
+    assert job_id_of("12", "retrain", 3) == "retrain-12-3"

@@ -1,0 +1,87 @@
+from typing import Any
+
+from backend.labelstudio.config import parse_label_config
+from backend.ner.spans import Span
+from backend.ranking.control import is_holdout
+from trainer.dataset import freeze, split
+
+CONFIG = parse_label_config(
+    '<View><Labels name="label" toName="text"><Label value="心率" alias="HR"/><Label value="TIME"/></Labels>'
+    '<Text name="text" value="$text"/></View>'
+)
+TEXT = "心率72次/分"
+
+
+def region(start: int, end: int, label: str = "HR", text: str = TEXT) -> dict[str, Any]:
+    value = {"start": start, "end": end, "text": text[start:end], "labels": [label]}
+    return {"id": f"r{start}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+def annotation(number: int, *regions: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "result": list(regions),
+        "was_cancelled": False,
+        "updated_at": f"2026-01-{number:02d}",
+        **fields,
+    }
+
+
+def task(number: int, *annotations: dict[str, Any], data: Any = None) -> dict[str, Any]:
+    return {"id": number, "data": {"text": TEXT} if data is None else data, "annotations": list(annotations)}
+
+
+def test_kept_and_rejected_are_all() -> None:
+    tasks = [
+        task(3, annotation(1, region(2, 7))),
+        task(1, annotation(2, was_cancelled=True)),
+        task(2, annotation(3), data={"other": "x"}),
+        task(4),
+    ]
+    dataset = freeze(tasks, CONFIG)
+    assert [r.task_id for r in dataset.reports] == [3]
+    assert {r.task_id: r.reason for r in dataset.rejects} == {
+        1: "skipped or draft",
+        2: "no text under data.text",
+        4: "skipped or draft",
+    }
+
+
+def test_an_empty_submission_is_an_example_without_spans() -> None:
+    dataset = freeze([task(1, annotation(1))], CONFIG)
+    assert dataset.reports[0].spans == ()
+
+
+def test_the_ground_truth_wins_then_the_last_update() -> None:
+    old, new = annotation(1, region(2, 4)), annotation(2, region(2, 7))
+    assert freeze([task(1, old, new)], CONFIG).reports[0].annotation_id == 2
+    truth = annotation(1, region(2, 4), ground_truth=True)
+    assert freeze([task(1, truth, new)], CONFIG).reports[0].annotation_id == 1
+
+
+def test_a_region_that_does_not_fit_is_rejected_alone() -> None:
+    dataset = freeze([task(1, annotation(1, region(2, 7), region(0, 2, "GONE"), region(0, 99)))], CONFIG)
+    assert dataset.reports[0].spans == (Span(2, 7, "HR"),)
+    assert len(dataset.rejects) == 2
+    assert not any(TEXT in reject.reason for reject in dataset.rejects)
+
+
+def test_overlapping_spans_are_resolved_and_counted() -> None:
+    dataset = freeze([task(1, annotation(1, region(2, 7), region(2, 4, "TIME")))], CONFIG)
+    assert dataset.reports[0].spans == (Span(2, 7, "HR"),)
+    assert len(dataset.rejects) == 1
+
+
+def test_the_hash_changes_with_what_is_learnt_and_with_nothing_else() -> None:
+    base = freeze([task(1, annotation(1, region(2, 7))), task(2, annotation(2))], CONFIG).hash
+    swapped = freeze([task(2, annotation(9)), task(1, annotation(8, region(2, 7)))], CONFIG).hash
+    assert base == swapped
+    assert base != freeze([task(1, annotation(1, region(2, 4))), task(2, annotation(2))], CONFIG).hash
+    assert base != freeze([task(1, annotation(1, region(2, 7)))], CONFIG).hash
+
+
+def test_the_split_follows_the_task_ids() -> None:
+    reports = freeze([task(i, annotation(i)) for i in range(1, 51)], CONFIG).reports
+    train, holdout = split(reports, 0.2)
+    assert len(train) + len(holdout) == 50
+    assert all(is_holdout(report.task_id, 0.2) for report in holdout)
