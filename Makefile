@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-N ?= 5
+N ?= 25
 BIN := .venv/bin
 LABEL_STUDIO_VERSION := 1.23.2
 LABEL_STUDIO := .label-studio/venv
@@ -28,7 +28,7 @@ help:
 demo: setup label-studio browser
 	@$(BIN)/python -m examples.demo
 
-## make demo-annotate   annotate N=5 more reports in the running demo, most uncertain first
+## make demo-annotate   annotate N=25 more reports in the running demo, most uncertain first
 .PHONY: demo-annotate
 demo-annotate: setup
 	@$(BIN)/python -m examples.annotate --n $(N)
@@ -52,18 +52,25 @@ check: setup
 	$(BIN)/pytest tests/test_architecture.py tests/test_docs.py
 
 ## make lock            resolve requirements*.in again (PIP_FIND_LINKS: folders of wheels to consider)
-# With a CPU build of torch among those wheels its version ends in +cpu, which no registry has.
+# Versions stay where they can: delete a line of the lock file to move that package on.
+# What torch needs beside it depends on the machine and is left to `make setup`, so the lock names neither
+# its CUDA packages nor the +cpu of a build that PIP_FIND_LINKS may offer.
 COMPILE = $(BIN)/uv pip compile --quiet --override overrides.txt --no-header --no-annotate --no-emit-index-url \
 	--python-version 3.11 $(addprefix --find-links ,$(PIP_FIND_LINKS))
+PORTABLE := sed -E -e 's/\+cpu$$//' -e '/^(nvidia|cuda)-|^triton==/d'
+NEW := build/lock
 .PHONY: lock
 lock: setup
+	@rm -rf $(NEW); mkdir -p $(NEW)
+	@grep -hv '^torch==' requirements.lock > $(NEW)/all.txt
+	@cat $(NEW)/all.txt requirements-dev.lock > $(NEW)/dev.txt
 	@echo "resolving requirements.in"
-	@$(COMPILE) requirements.in -o - | sed 's/+cpu$$//' > requirements.lock.new
+	@$(COMPILE) requirements.in -o $(NEW)/all.txt
+	@$(PORTABLE) $(NEW)/all.txt > $(NEW)/requirements.lock
 	@echo "resolving requirements-dev.in"
-	@$(COMPILE) requirements-dev.in --constraint requirements.lock.new -o - | sed 's/+cpu$$//' \
-		| grep -vxFf requirements.lock.new > requirements-dev.lock.new
-	@mv requirements.lock.new requirements.lock
-	@mv requirements-dev.lock.new requirements-dev.lock
+	@$(COMPILE) requirements-dev.in --constraint $(NEW)/all.txt -o $(NEW)/dev.txt
+	@$(PORTABLE) $(NEW)/dev.txt | grep -vxFf $(NEW)/requirements.lock > $(NEW)/requirements-dev.lock
+	@mv $(NEW)/requirements.lock $(NEW)/requirements-dev.lock .
 
 ## make setup           .venv with everything of the lock files
 .PHONY: setup

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from backend.errors import SettingsError
+from backend.logs import configure
 from backend.settings import Settings
 
 try:
@@ -27,21 +28,13 @@ timeout = 60
 """Seconds without a heartbeat of the event loop, not of a request: a long prediction does not count."""
 graceful_timeout = 20
 """Seconds for requests in flight at SIGTERM; below the 25 s after which `ecgal up` kills."""
-keepalive = 5
+keepalive = 2
+"""Seconds; Label Studio keeps no connection, and a stop waits for idle ones."""
 control_socket_disable = True
 accesslog = None
+"""Off: the app logs one line per prediction, /metrics counts the rest."""
 loglevel = settings.log_level.lower()
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-    "root": {"level": settings.log_level, "handlers": ["stderr"]},
-    "loggers": {
-        "gunicorn.error": {"level": settings.log_level, "handlers": [], "propagate": True},
-        "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": True},
-    },
-}
+configure(settings.log_level)
 
 
 def on_starting(server: Any) -> None:

@@ -25,7 +25,7 @@ from label_studio_ml.model import LabelStudioMLBase
 
 from backend.errors import LabelConfigError
 from backend.http import hints
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import START_TRAINING, WEBHOOK_ACTIONS, empty_prediction, project_id
 from backend.settings import Settings
@@ -40,9 +40,9 @@ _one_at_a_time = threading.Lock()
 
 
 @cache
-def shared(settings: Settings) -> Parts:
+def shared(settings: Settings) -> WebParts:
     """Models and connections, once per process: the stock servers build an instance per request."""
-    return Parts.open(settings)
+    return WebParts.open(settings)
 
 
 class ECGNERModel(LabelStudioMLBase):  # type: ignore[misc]

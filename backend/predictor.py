@@ -6,7 +6,6 @@ card names. Both answer in input order and compute identical texts once. No Labe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +158,7 @@ def open_model(
 def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings) -> Predictor:
     """The predictor of a published version, for the project's present labels; raises ModelError."""
     try:
-        memory = SpanMemory.from_json(json.loads((folder / MEMORY).read_text("utf-8")))
+        memory = SpanMemory.from_json((folder / MEMORY).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError("Unreadable span memory", card.version, type(error).__name__) from None
     if not card.training.steps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from backend.errors import BackendError, LabelConfigError
@@ -64,11 +65,12 @@ class Serving:
         texts = [task_text(task, config) for task in tasks]
         known = [text for text in texts if text is not None]
         predictions = iter(self._predict(predictor, known))
-        answers = [
-            self._answer(project, task, text, config, next(predictions) if text is not None else None, version)
-            for task, text in zip(tasks, texts, strict=True)
-        ]
-        logger.info(
+        distribution = self._distribution(project, version)
+        answers = []
+        for task, text in zip(tasks, texts, strict=True):
+            found = next(predictions) if text is not None else None
+            answers.append(self._answer(project, task, text, config, found, version, distribution))
+        logger.debug(
             "predicted project=%s version=%s tasks=%d without_text=%d ms=%d",
             project or "-",
             version,
@@ -101,8 +103,9 @@ class Serving:
         """The serving predictor and its version; a version that cannot be loaded answers empty, and loudly."""
         try:
             predictor = self.predictor(project, config.labels)
-        except BackendError as error:
-            logger.error("project %s cannot be predicted: %s", project, error)
+        except Exception as error:
+            reason = str(error) if isinstance(error, BackendError) else type(error).__name__
+            logger.error("project %s cannot be predicted: %s", project, reason)
             return None, self.version(project)
         return predictor, predictor.version
 
@@ -124,17 +127,24 @@ class Serving:
             return None
 
     def _answer(
-        self, project: str, task: Any, text: str | None, config: LabelConfig, found: Prediction | None, version: str
+        self,
+        project: str,
+        task: Any,
+        text: str | None,
+        config: LabelConfig,
+        found: Prediction | None,
+        version: str,
+        distribution: Sequence[float],
     ) -> dict[str, Any]:
         if found is None or text is None:
             return empty_prediction(version)
-        return prediction_json(found, text, config, self.priority(project, task, found))
-
-    def priority(self, project: str, task: dict[str, Any], found: Prediction) -> float:
-        """The prediction's priority in this project: a holdout task takes a random place in the ranking."""
         task_id = task.get("id")
-        if not isinstance(task_id, int) or not project:
-            return found.uncertainty
-        ranking = self.registry.ranking(project)
-        distribution = ranking.distribution if ranking and ranking.version == found.version else ()
-        return priority(task_id, found.uncertainty, self.settings.holdout_share, distribution)
+        place = found.uncertainty
+        if project and isinstance(task_id, int):
+            place = priority(task_id, found.uncertainty, self.settings.holdout_share, distribution)
+        return prediction_json(found, text, config, place)
+
+    def _distribution(self, project: str, version: str) -> tuple[float, ...]:
+        """Where the holdout tasks of a project take their random places from."""
+        ranking = self.registry.ranking(project) if project else None
+        return ranking.distribution if ranking and ranking.version == version else ()

@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     def _cross_checks(self) -> Settings:
         if self.basic_auth.get_secret_value() and ":" not in self.basic_auth.get_secret_value():
             raise ValueError("ECG_BASIC_AUTH must be user:password")
+        if self.basic_auth.get_secret_value() and not self.webhook_secret.get_secret_value():
+            raise ValueError("ECG_BASIC_AUTH needs ECG_WEBHOOK_SECRET: Label Studio sends no basic auth on webhooks")
         if self.retrain_max_wait < self.retrain_quiet:
             raise ValueError(
                 f"ECG_RETRAIN_MAX_WAIT ({self.retrain_max_wait}) is below ECG_RETRAIN_QUIET ({self.retrain_quiet})"

@@ -18,6 +18,7 @@ from cli.health import web_is_healthy
 
 POLL_SECONDS = 0.5
 SLOW_START_SECONDS = 60.0
+NEXT = "ecgal connect --project 1 --url http://localhost:8080 --token <access token of Label Studio>"
 
 
 class Stop:
@@ -103,7 +104,7 @@ class Console:
         ):
             self._ready = True
             click.echo(f"READY after {seconds:.1f} s: {self.settings.url}")
-            click.echo("Next, in another terminal: ecgal connect --help    (Ctrl-C here stops everything)")
+            click.echo(f"Next, in another terminal: {NEXT}    (Ctrl-C here stops everything)")
         elif seconds > SLOW_START_SECONDS and not self._warned:
             self._warned = True
             click.echo(f"/health has not answered for {seconds:.0f} s: see {self.settings.home / 'logs' / 'web.log'}")

@@ -53,17 +53,16 @@ def name_owner(descriptor: int, pid: int) -> None:
 
 def end_leftovers(home: Path) -> int:
     """End all processes of the home, Valkey last so that workers can still report; returns their number."""
-    family = _family(home)
-    servers = [process for process in family if _is_valkey(process)]
-    others = [process for process in family if process not in servers]
-    _end(others)
+    members = family(home)
+    servers = [process for process in members if _is_valkey(process)]
+    _end(process for process in members if process not in servers)
     _end(servers)
-    return len(family)
+    return len(members)
 
 
 def end_jobs(home: Path) -> int:
     """End running jobs; their workers see it and put the jobs back into the queue. Returns their number."""
-    jobs = [process for process in _family(home) if JOB_MARKER in _environment(process)]
+    jobs = [process for process in family(home) if JOB_MARKER in _environment(process)]
     for process in jobs:
         _signal(process, kill=False)
     return len(jobs)
@@ -71,9 +70,9 @@ def end_jobs(home: Path) -> int:
 
 def end_orphans(home: Path, supervisor: int) -> int:
     """End what a killed child of the supervisor left behind (jobs, gunicorn's workers); returns their number."""
-    family = [process for process in _family(home) if process.pid != supervisor]
-    parents = {process.pid: _parent(process) for process in family}
-    orphans = [process for process in family if _oldest(process.pid, parents) != supervisor]
+    members = [process for process in family(home) if process.pid != supervisor]
+    parents = {process.pid: _parent(process) for process in members}
+    orphans = [process for process in members if _oldest(process.pid, parents) != supervisor]
     _end(orphans)
     return len(orphans)
 
@@ -85,7 +84,8 @@ def _oldest(pid: int | None, parents: dict[int, int | None]) -> int | None:
     return pid
 
 
-def _family(home: Path) -> list[psutil.Process]:
+def family(home: Path) -> list[psutil.Process]:
+    """All processes of the home but this one, the supervisor among them."""
     own = os.getpid()
     marked = (process for process in psutil.process_iter() if process.pid != own)
     return [process for process in marked if _environment(process).get(MARKER) == str(home)]

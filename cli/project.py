@@ -11,7 +11,7 @@ import click
 from backend import overview
 from backend.settings import Settings
 from cli import tables
-from trainer.parts import Parts
+from trainer.parts import WorkerParts
 
 project_option = click.option("--project", "-p", required=True, help="Label Studio's project id.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
@@ -22,9 +22,9 @@ def show(value: Any, as_json: bool, table: Callable[[Any], str]) -> None:
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else table(value))
 
 
-def parts() -> Parts:
+def parts() -> WorkerParts:
     """Everything, from the environment."""
-    return Parts.open(Settings.from_env())
+    return WorkerParts.open(Settings.from_env())
 
 
 @click.command()

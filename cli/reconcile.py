@@ -9,7 +9,7 @@ import click
 
 from backend.logs import configure
 from backend.settings import Settings
-from trainer.parts import Parts
+from trainer.parts import WorkerParts
 from trainer.reconcile import Reconciler
 
 
@@ -19,7 +19,7 @@ def reconcile(once: bool) -> None:
     """Compare connected projects with Label Studio until stopped (part of `ecgal up`)."""
     settings = Settings.from_env()
     configure(settings.log_level)
-    reconciler = Reconciler(Parts.open(settings))
+    reconciler = Reconciler(WorkerParts.open(settings))
     if once:
         return reconciler.tick()
     stopped = threading.Event()

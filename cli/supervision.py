@@ -100,7 +100,7 @@ def _supervisord(settings: Settings) -> str:
     # Only the name of the variable: a password in REDIS_URL must not reach the file or the process list.
     environment = 'environment=RQ_REDIS_URL="%(ENV_REDIS_URL)s"\n' if settings.redis_url_setting else ""
     return (
-        f"[supervisord]\nnodaemon=true\nsilent=true\numask=077\nloglevel={level}\n"
+        f"[supervisord]\nnodaemon=true\nsilent=true\nloglevel={level}\n"
         "logfile=logs/supervisord.log\nlogfile_maxbytes=10MB\nlogfile_backups=3\n"
         f"pidfile=supervisord.pid\n{environment}\n"
         f"[unix_http_server]\nfile={address}\nchmod=0700\n\n"
@@ -116,7 +116,7 @@ def _program(program: Program) -> str:
         f"directory={str(program.directory).replace('%', '%%')}",
         f"priority={10 if program.name == VALKEY else 20}",
         f"autorestart=true\nstartsecs=1\nstartretries={START_RETRIES}",
-        f"stopsignal=TERM\nstopwaitsecs={STOP_SECONDS}\nkillasgroup=true",
+        f"stopsignal=TERM\nstopwaitsecs={STOP_SECONDS}\nkillasgroup=true\numask=077",
         f"redirect_stderr=true\nstdout_logfile=logs/{program.name}.log",
         "stdout_logfile_maxbytes=10MB\nstdout_logfile_backups=3",
     ]

@@ -78,28 +78,28 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=5, help="reports before waiting for the round")
     arguments = parser.parse_args()
     demo = Demo.from_env()
-    if not demo.state_file.exists():
+    if not demo.project_file.exists():
         sys.stderr.write("annotate: no demo here; start `make demo` first (same DEMO_HOME)\n")
         return 1
-    state = demo.state()
+    project = demo.project_file.read_text("utf-8")
     gold = {task["data"]["report_id"]: task for task in load("gold.json")}
     tests = load("test.json")
     say("                                           F1 on     edits per report")
     say(" done  serving              holdout     test   added removed   moved relabel    total")
-    say(row(demo, state["project"], tests, 0, []))
+    say(row(demo, project, tests, 0, []))
     done = 0
-    with api(demo, state["token"]) as client:
+    with api(demo) as client:
         while done < arguments.n:
             made = []
             while len(made) < min(arguments.batch, arguments.n - done):
-                edited = annotate(client, state["project"], gold)
+                edited = annotate(client, project, gold)
                 if edited is None:
                     say("everything is annotated")
                     return 0
                 made.append(edited)
             done += len(made)
-            wait_until_settled(demo, state["project"], lambda: None)
-            say(row(demo, state["project"], tests, done, made))
+            wait_until_settled(demo, project, lambda: None)
+            say(row(demo, project, tests, done, made))
     return 0
 
 

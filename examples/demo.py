@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ import httpx
 
 HERE = Path(__file__).resolve().parent
 REPORTS = HERE / "ecg_reports"
+SCRIPT = HERE / "label_studio.sh"
 TITLE = "心电图报告 · ECG"
-EMAIL = "admin@example.com"
-PASSWORD = "ecg-demo-2026"
 POLL = 2.0
 """Seconds between looks at the state."""
 
@@ -59,21 +58,19 @@ class Demo:
         return f"http://127.0.0.1:{self.backend_port}"
 
     @property
-    def state_file(self) -> Path:
-        """Access token and project id, for `make demo-annotate`."""
-        return self.home / "demo.json"
+    def project_file(self) -> Path:
+        """Holds the id of the demo's project once it is made."""
+        return self.home / "project"
 
-    def state(self) -> dict[str, Any]:
-        """What an earlier run stored; a new token at first."""
-        if self.state_file.exists():
-            return dict(json.loads(self.state_file.read_text("utf-8")))
-        return {"token": secrets.token_hex(20), "project": ""}
+    def label_studio(self, command: str) -> str:
+        """Run examples/label_studio.sh on the demo's Label Studio; raises DemoError with what it said."""
+        own = {"LS_HOME": str(self.home / "label-studio"), "LS_PORT": str(self.label_studio_port)}
+        venv = {"LS_VENV": os.environ.get("LS_VENV", str(HERE.parent / ".label-studio" / "venv"))}
+        return checked(["bash", str(SCRIPT), command], {**os.environ, **own, **venv})
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Store token and project, readable by the owner only."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.state_file.touch(mode=0o600)
-        self.state_file.write_text(json.dumps(state), "utf-8")
+    def login(self) -> dict[str, str]:
+        """Address, e-mail, password and access token of the demo's Label Studio."""
+        return dict(line.split(" ", 1) for line in self.label_studio("login").splitlines())
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of `ecgal` commands of this demo."""
@@ -87,51 +84,45 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def label_studio_environment(demo: Demo, token: str) -> dict[str, str]:
-    """What examples/label_studio.sh reads."""
-    return {
-        **os.environ,
-        "LS_HOME": str(demo.home / "label-studio"),
-        "LS_PORT": str(demo.label_studio_port),
-        "LS_EMAIL": EMAIL,
-        "LS_PASSWORD": PASSWORD,
-        "LS_TOKEN": token,
-    }
+def checked(command: list[str], environment: dict[str, str]) -> str:
+    """Run a command to its end and return what it prints; raises DemoError with what it complained of."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DemoError(done.stderr.strip() or done.stdout.strip())
+    return done.stdout
 
 
-def api(demo: Demo, token: str) -> httpx.Client:
+def api(demo: Demo) -> httpx.Client:
     """Label Studio's REST API with the demo's token."""
-    headers = {"Authorization": f"Token {token}"}
+    headers = {"Authorization": f"Token {demo.login()['token']}"}
     return httpx.Client(base_url=demo.label_studio_url, headers=headers, timeout=60, trust_env=False)
 
 
-def project(demo: Demo, state: dict[str, Any]) -> str:
+def project(demo: Demo) -> str:
     """The demo project's id; creates it with ten annotated and 250 unlabelled reports."""
-    if state["project"]:
-        return str(state["project"])
-    with api(demo, state["token"]) as client:
+    if demo.project_file.exists():
+        return demo.project_file.read_text("utf-8")
+    with api(demo) as client:
         config = (REPORTS / "label_config.xml").read_text("utf-8")
         created = client.post("/api/projects/", json={"title": TITLE, "label_config": config}).raise_for_status()
         number = str(created.json()["id"])
         for name in ("seed10.json", "unlabelled.json"):
             tasks = json.loads((REPORTS / name).read_text("utf-8"))
-            for task in tasks:
-                task.pop("id", None)
-                for annotation in task.get("annotations", []):
-                    annotation.pop("id", None)
-            client.post(f"/api/projects/{number}/import", json=tasks).raise_for_status()
+            client.post(f"/api/projects/{number}/import", json=[importable(task) for task in tasks]).raise_for_status()
             say(f"  imported {len(tasks)} reports ({name})")
-    demo.save({**state, "project": number})
+    demo.project_file.write_text(number, "utf-8")
     return number
+
+
+def importable(task: dict[str, Any]) -> dict[str, Any]:
+    """The task without the ids of the file: Label Studio gives its own."""
+    annotations = [{"result": annotation["result"]} for annotation in task.get("annotations", [])]
+    return {"data": task["data"], "annotations": annotations}
 
 
 def ecgal(demo: Demo, *arguments: str, **environment: str) -> str:
     """Run an `ecgal` command; raises DemoError with what it said."""
-    command = [sys.executable, "-m", "cli.main", *arguments]
-    done = subprocess.run(command, env=demo.environment(**environment), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DemoError(f"`ecgal {arguments[0]}` failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    return checked([sys.executable, "-m", "cli.main", *arguments], demo.environment(**environment))
 
 
 def status(demo: Demo, number: str) -> dict[str, Any]:
@@ -179,107 +170,91 @@ def describe(state: dict[str, Any]) -> str:
     return f"{progress.get('stage', '')}{steps}"
 
 
-class Processes:
-    """Label Studio and `ecgal up`, ended together."""
+class Backend:
+    """`ecgal up` as a child process."""
 
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        """Start a process in a session of its own; its output goes to a log."""
-        log = self.demo.home / f"{name}.log"
-        with log.open("ab") as out:
-            self.running[name] = subprocess.Popen(
-                command, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        self.log = demo.home / "ecgal-up.log"
+        command = [sys.executable, "-m", "cli.main", "up"]
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                command, env=demo.environment(), stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def alive(self) -> None:
-        """Raise DemoError when one of them has ended."""
-        for name, process in self.running.items():
-            if process.poll() is not None:
-                log = self.demo.home / f"{name}.log"
-                raise DemoError(f"{name} ended with status {process.returncode}, see {log}")
+        """Raise DemoError when it has ended."""
+        if self.process.poll() is not None:
+            last = self.log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
+            raise DemoError(f"`ecgal up` ended: {' '.join(last)} (see {self.log})")
 
-    def wait_for(self, name: str, url: str, seconds: float) -> None:
-        """Wait until the URL answers 200; raises DemoError when the process ends or the time is over."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+    def wait_until_healthy(self) -> None:
+        """Wait until /health answers; raises DemoError when the process ends."""
+        while True:
             self.alive()
             try:
-                if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
+                if httpx.get(f"{self.demo.backend_url}/health", timeout=2, trust_env=False).status_code == 200:
                     return
             except httpx.HTTPError:
-                pass
-            time.sleep(0.5)
-        raise DemoError(f"{name} does not answer at {url} after {seconds:.0f} s, see {self.demo.home / name}.log")
+                time.sleep(0.5)
 
     def stop(self) -> None:
-        """End all, the last started first."""
-        for process in reversed(list(self.running.values())):
-            if process.poll() is None:
-                process.terminate()
-        for process in self.running.values():
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        """End it as Ctrl-C would."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(90)
 
 
-def run(demo: Demo, processes: Processes) -> None:
+def run(demo: Demo, stack: ExitStack) -> None:
     """Set up, train, print READY, stay."""
     demo.home.mkdir(parents=True, exist_ok=True)
-    state = demo.state()
-    demo.save(state)
-    say(f"Label Studio on {demo.label_studio_url} ...")
-    command = ["bash", str(HERE / "label_studio.sh")]
-    processes.start("label-studio", command, label_studio_environment(demo, state["token"]))
-    processes.wait_for("label-studio", f"{demo.label_studio_url}/health", 600)
+    say(f"Label Studio on {demo.label_studio_url} (the first start takes half a minute) ...")
+    demo.label_studio("start")
+    stack.callback(demo.label_studio, "stop")
     say(f"ecgal up on {demo.backend_url} ...")
-    processes.start("ecgal", [sys.executable, "-m", "cli.main", "up"], demo.environment())
-    processes.wait_for("ecgal", f"{demo.backend_url}/health", 120)
-    number = project(demo, state)
-    say(f"Project {number} ...")
-    arguments = ["connect", "--url", demo.label_studio_url, "--project", number]
-    say("  " + ecgal(demo, *arguments, LABEL_STUDIO_API_KEY=state["token"]).strip().replace("\n", "\n  "))
-    say("First model: fine-tuning on the ten annotated reports, then ranking the others ...")
-    final = wait_until_settled(demo, number, processes.alive)
-    tell(demo, number, final)
+    backend = Backend(demo)
+    stack.callback(backend.stop)
+    backend.wait_until_healthy()
+    number = project(demo)
+    say(f"Connecting project {number} ...")
+    token = demo.login()["token"]
+    said = ecgal(demo, "connect", "--url", demo.label_studio_url, "--project", number, LABEL_STUDIO_API_KEY=token)
+    say("  " + said.strip().replace("\n", "\n  "))
+    say("First model: fine-tuning on the ten annotated reports, then ranking the others (two minutes on two cores) ...")
+    tell(demo, number, wait_until_settled(demo, number, backend.alive))
     while True:
-        processes.alive()
+        backend.alive()
         time.sleep(POLL)
 
 
 def tell(demo: Demo, number: str, state: dict[str, Any]) -> None:
     """Where to look and what to try; the READY line comes last."""
-    newest = state["rounds"][0]
+    login = demo.login()
+    home = demo.home / "ecg"
     say(f"""
-{newest["reason"]}
-Label Studio   {demo.label_studio_url}/projects/{number}/data   login {EMAIL}, password {PASSWORD}
-Backend        {demo.backend_url}   (ECG_HOME={demo.home / "ecg"})
+{state["rounds"][0]["reason"]}
+Label Studio   {demo.label_studio_url}/projects/{number}/data
+               e-mail {login["email"]}, password {login["password"]}
+Backend        {demo.backend_url}
 Try next
-  open the project and press "Label All Tasks": the most uncertain report comes first, already labelled
-  make demo-annotate N=25          an annotator from the gold file; rounds follow by themselves
-  ECG_HOME={demo.home / "ecg"} .venv/bin/ecgal status --project {number}      (queue, models, doctor likewise)
+  "Label All Tasks" in the project: the most uncertain report comes first, already labelled
+  make demo-annotate N=25    plays the annotator; new rounds follow by themselves
+  ECG_HOME={home} .venv/bin/ecgal status --project {number}    (queue, models, doctor likewise)
 Ctrl-C stops everything.
 READY {demo.label_studio_url} {demo.backend_url}""")
 
 
 def main() -> int:
     """Run the demo; exit status 0 after Ctrl-C, 1 with a reason when it cannot go on."""
-    demo = Demo.from_env()
-    processes = Processes(demo)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(demo, processes)
+        with ExitStack() as stack:
+            run(Demo.from_env(), stack)
     except KeyboardInterrupt:
-        say("stopping ...")
-        return 0
+        say("stopped")
     except (DemoError, httpx.HTTPError, OSError) as error:
         sys.stderr.write(f"demo: {error}\n")
         return 1
-    finally:
-        processes.stop()
     return 0
 
 

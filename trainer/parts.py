@@ -10,23 +10,18 @@ from redis import Redis
 from backend.errors import BackendError, Conflict
 from backend.job_queue import JobQueue
 from backend.labelstudio.client import LabelStudioClient
+from backend.parts import Parts
 from backend.ranking_index import RankingIndex
 from backend.registry import Connection, Registry
 from backend.settings import Settings
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Everything below the entry points, opened once per process."""
-
-    settings: Settings
-    registry: Registry
-    redis: Redis
-    queue: JobQueue
-    index: RankingIndex
+class WorkerParts(Parts):
+    """The parts of a worker or a command, which also talk to Label Studio."""
 
     @classmethod
-    def open(cls, settings: Settings) -> Parts:
+    def open(cls, settings: Settings) -> WorkerParts:
         """Open without connecting: Redis is reached at first use."""
         registry = Registry(settings.home)
         redis = Redis.from_url(settings.redis_url)

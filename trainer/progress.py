@@ -30,13 +30,13 @@ def watcher(on_progress: Callable[[Progress], None], minutes: float) -> Any:
     """A callback for transformers' Trainer: tells progress, and stops the training after so many minutes."""
     from transformers import TrainerCallback
 
-    class Watcher(TrainerCallback):  # type: ignore[misc]  # the library is untyped
+    class Watcher(TrainerCallback):
         """Time runs from the first step; the last step is always told."""
 
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
             self.start = self.told = time.monotonic()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
             now = time.monotonic()
             over = now - self.start >= minutes * 60
             if over and state.global_step < state.max_steps:
@@ -48,7 +48,7 @@ def watcher(on_progress: Callable[[Progress], None], minutes: float) -> Any:
             due = state.global_step % REPORT_STEPS == 0 or now - self.told >= REPORT_SECONDS
             control.should_log = control.should_log or due or done
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
             if "loss" not in logs:
                 return
             self.told = time.monotonic()

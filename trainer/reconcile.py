@@ -14,7 +14,7 @@ from collections.abc import Callable
 from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.registry import RULES_VERSION
-from trainer.parts import Parts, reason_of
+from trainer.parts import WorkerParts, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Reconciler:
     """Compares all connected projects with Label Studio, one `tick` at a time."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: WorkerParts) -> None:
         self.parts = parts
         self._clients: dict[str, LabelStudioClient] = {}
         self._outages: dict[str, str] = {}

@@ -23,7 +23,7 @@ from backend.predictor import Predictor, RulesPredictor, load_predictor
 from backend.ranking.control import is_holdout, priority, quantiles
 from backend.ranking_index import RankedTask, preview
 from backend.registry import RULES_VERSION, RankingRecord
-from trainer.parts import Parts
+from trainer.parts import WorkerParts
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Ranked:
 class Reranking:
     """One ranking of one project's pool; `run` does all of it."""
 
-    def __init__(self, parts: Parts, project: str, client: LabelStudioClient) -> None:
+    def __init__(self, parts: WorkerParts, project: str, client: LabelStudioClient) -> None:
         self.settings = parts.settings
         self.registry = parts.registry
         self.queue = parts.queue

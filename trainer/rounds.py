@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from backend.labelstudio.client import LabelStudioClient
-
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.model_card import (
     DatasetSummary,
@@ -34,12 +33,14 @@ from backend.predictor import MEMORY, ModelPredictor, Predictor, RulesPredictor,
 from backend.registry import RULES_VERSION
 from backend.rules import SpanMemory
 from trainer import base_model
-from trainer.parts import Parts
 from trainer.dataset import FrozenDataset, Report, freeze, split
 from trainer.evaluation import Judged, cross_validate, judge, predict_spans, score
 from trainer.export import export_openvino
+from trainer.parts import WorkerParts
+from trainer.progress import Progress
 from trainer.promotion import best_mode, decide
-from trainer.training import Progress, fine_tune, recipe_for
+from trainer.recipe import recipe_for
+from trainer.training import fine_tune
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Outcome:
 class Round:
     """One round of one project; `run` does all of it."""
 
-    def __init__(self, parts: Parts, project: str, number: int, client: LabelStudioClient) -> None:
+    def __init__(self, parts: WorkerParts, project: str, number: int, client: LabelStudioClient) -> None:
         self.settings = parts.settings
         self.registry = parts.registry
         self.queue = parts.queue
@@ -150,7 +151,7 @@ class Round:
     ) -> tuple[Predictor, TrainingSummary]:
         """The predictor that would serve, as it would serve; its files are in `folder`."""
         memory = remember(reports)
-        (folder / MEMORY).write_text(json.dumps(memory.to_json(), ensure_ascii=False), "utf-8")
+        (folder / MEMORY).write_text(memory.to_json(), "utf-8")
         tasks = [report.task_id for report in reports]
         if not network:
             return RulesPredictor(version, config.labels, memory), TrainingSummary(tasks=tasks)
@@ -231,7 +232,7 @@ class Round:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             mode=mode,
             labels=list(labels),
-            base_model=self.settings.base_model or base_model.NAME,
+            base_model=self.settings.base_model or "built-in",
             seed=self.settings.seed,
             dataset=DatasetSummary(
                 hash=dataset.hash,

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backend.engine.batching import softmax
+from backend.engine.model_folder import TRAINED_TOKENS
 from backend.engine.tokenizer import TextTokenizer
 from backend.engine.torch import computes_bf16, quiet_transformers
 from backend.errors import BaseModelError, ModelError
@@ -87,7 +87,9 @@ def fine_tune(
         aside.mkdir()
         (aside / "tokenizer.json").write_text(tokenizer_json(base), encoding="utf-8")
         data = _Data.prepare(reports, validation, TextTokenizer.from_folder(aside), scheme, recipe)
-        trainer = _trainer(_network(base, scheme, recipe), data, recipe, watcher(on_progress, recipe.minutes))
+        trainer = _trainer(
+            _network(base, scheme, recipe), data, recipe, Path(scratch), watcher(on_progress, recipe.minutes)
+        )
         loss, steps = _train(trainer)
         f1 = float(trainer.evaluate()["eval_f1"]) if data.validation else None
         _save(trainer.model, base, aside)
@@ -135,6 +137,7 @@ def _network(base: Path, scheme: LabelScheme, recipe: Recipe) -> Any:
         for name in DROPOUTS.keys() & config.to_dict().keys():
             setattr(config, name, DROPOUTS[name])
         config.classifier_dropout = HEAD_DROPOUT
+        setattr(config, TRAINED_TOKENS, recipe.chunk)
         return AutoModelForTokenClassification.from_pretrained(
             base, config=config, local_files_only=True, dtype=torch.float32
         )
@@ -142,40 +145,47 @@ def _network(base: Path, scheme: LabelScheme, recipe: Recipe) -> Any:
         raise BaseModelError("The base model cannot be loaded", base, type(error).__name__) from error
 
 
-def _trainer(network: Any, data: _Data, recipe: Recipe, watch: Any) -> Any:
-    import torch
-    from datasets import Dataset
-    from transformers import PrinterCallback, Trainer, TrainingArguments, get_linear_schedule_with_warmup
+def _trainer(network: Any, data: _Data, recipe: Recipe, folder: Path, watch: Any) -> Any:
+    import transformers
+    from datasets import Dataset  # type: ignore[import-untyped]
 
     optimizer = _optimizer(network, recipe)
-    warmup = math.ceil(recipe.warmup_share * recipe.steps)
-    trainer = Trainer(
+    linear: Any = transformers.get_linear_schedule_with_warmup
+    trainer = transformers.Trainer(
         model=network,
-        args=TrainingArguments(
-            max_steps=recipe.steps,
-            per_device_train_batch_size=recipe.batch,
-            per_device_eval_batch_size=recipe.batch,
-            max_grad_norm=recipe.clip,
-            bf16=computes_bf16() if recipe.bf16 is None else recipe.bf16,
-            use_cpu=not torch.cuda.is_available(),
-            train_sampling_strategy="group_by_length",
-            seed=recipe.seed,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            logging_strategy="no",
-            logging_nan_inf_filter=False,
-            remove_unused_columns=False,
-        ),
+        args=_arguments(recipe, folder),
         data_collator=data.collator,
         train_dataset=Dataset.from_dict(chunks.columns(data.training, data.collator.size)),
         eval_dataset=Dataset.from_dict(chunks.columns(data.validation, data.collator.size)),
         compute_metrics=lambda outputs: {"f1": _strict_f1(outputs.predictions, outputs.label_ids, data.scheme)},
-        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
+        optimizers=(optimizer, linear(optimizer, math.ceil(recipe.warmup_share * recipe.steps), recipe.steps)),
         callbacks=[watch],
     )
-    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def _arguments(recipe: Recipe, folder: Path) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch,
+        per_device_eval_batch_size=recipe.batch,
+        max_grad_norm=recipe.clip,
+        bf16=computes_bf16() if recipe.bf16 is None else recipe.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        train_sampling_strategy="group_by_length",
+        seed=recipe.seed,
+        save_strategy="no",
+        logging_strategy="no",  # trainer.progress says when
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+    )
 
 
 def _optimizer(network: Any, recipe: Recipe) -> Any:
@@ -207,7 +217,7 @@ def _train(trainer: Any) -> tuple[float, int]:
     return float(losses[-1]), int(trainer.state.global_step)
 
 
-def _strict_f1(logits: NDArray[np.float32], labels: NDArray[np.int64], scheme: LabelScheme) -> float:
+def _strict_f1(logits: Any, labels: Any, scheme: LabelScheme) -> float:
     from seqeval.metrics import f1_score
     from seqeval.scheme import IOB2
 

@@ -8,6 +8,7 @@ span of characters is a span of tokens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 METASPACE = "\u2581"
@@ -34,7 +35,7 @@ def is_kept(piece: str) -> bool:
     return core.isascii() and (len(core) <= ASCII_CHARACTERS or core.isdigit())
 
 
-def prune(tokenizer: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+def prune(tokenizer: dict[str, Any], keep: Callable[[str], bool] = is_kept) -> tuple[dict[str, Any], list[int]]:
     """Cut a parsed tokenizer.json: the new one, and the old id of each new id.
 
     Raises ValueError when it is not a unigram tokenizer with the five special tokens.
@@ -42,7 +43,7 @@ def prune(tokenizer: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     model = tokenizer["model"]
     if model["type"] != "Unigram":
         raise ValueError(f"tokenizer of type {model['type']!r}, expected 'Unigram'")
-    kept = [old for old, (piece, _) in enumerate(model["vocab"]) if is_kept(piece)]
+    kept = [old for old, (piece, _) in enumerate(model["vocab"]) if keep(piece)]
     pieces = [model["vocab"][old] for old in kept]
     new_ids = {piece: new for new, (piece, _) in enumerate(pieces)}
     if missing := [token for token in SPECIAL if token not in new_ids]:

@@ -6,7 +6,6 @@ The only module of the backend that imports openvino.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,14 +88,13 @@ def _compile(core: Any, folder: Path, precision: str, threads: int) -> Any:
         # Pinned threads of several processes would all sit on the same first cores.
         "ENABLE_CPU_PINNING": False,
     }
+    cache = {"CACHE_DIR": str(folder / CACHE_FOLDER), "CACHE_MODE": "OPTIMIZE_SIZE"}  # 0.4 MB, without the weights
     path = str(folder / MODEL_FILE)
     try:
-        if os.access(folder, os.W_OK):
-            cache = {
-                "CACHE_DIR": str(folder / CACHE_FOLDER),
-                "CACHE_MODE": "OPTIMIZE_SIZE",
-            }  # 0.4 MB, without the weights
-            return core.compile_model(path, "CPU", {**options, **cache})
+        return core.compile_model(path, "CPU", {**options, **cache})
+    except RuntimeError:  # also where the folder may only be read
+        logger.debug("OpenVINO could not use %s", folder / CACHE_FOLDER)
+    try:
         return core.compile_model(path, "CPU", options)
     except RuntimeError as error:
         raise ModelError("OpenVINO cannot load the model", folder, "export or train it again") from error

@@ -18,7 +18,7 @@ from backend.errors import BackendError
 from backend.http import errors, label_studio, operator
 from backend.http.dispatcher import dispatch_forever
 from backend.http.metrics import Metrics, Observed
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 from backend.labelstudio.config import parse_label_config
 from backend.serving import LOADED
 from backend.settings import Settings
@@ -43,7 +43,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open files, Redis and predictors, dispatch rounds meanwhile; raises SettingsError without credentials."""
     settings: Settings = app.state.settings
     settings.require_credentials()
-    parts = app.state.parts = Parts.open(settings)
+    parts = app.state.parts = WebParts.open(settings)
     tasks = [asyncio.create_task(dispatch_forever(parts)), asyncio.create_task(_warm(parts))]
     log.info("Serving %s project(s) from %s", len(parts.registry.projects()), settings.home)
     try:
@@ -56,7 +56,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.close)
 
 
-async def _warm(parts: Parts) -> None:
+async def _warm(parts: WebParts) -> None:
     """Load the serving versions before the first request needs them; a request in between waits its turn."""
     for project in parts.registry.projects()[-LOADED:]:
         try:
@@ -67,7 +67,7 @@ async def _warm(parts: Parts) -> None:
             log.warning("Project %s is not ready to predict: %s", project, type(error).__name__)
 
 
-def _load(parts: Parts, project: str) -> None:
+def _load(parts: WebParts, project: str) -> None:
     remembered = parts.registry.label_config(project)
     if remembered:
         parts.serving.predictor(project, parse_label_config(remembered).labels)

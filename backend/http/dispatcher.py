@@ -13,7 +13,7 @@ import time
 from redis.exceptions import RedisError
 
 from backend.errors import Unavailable
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ INTERVAL = 0.5
 """Seconds between looks; much shorter than ECG_RETRAIN_QUIET, and one command when there is nothing to do."""
 
 
-async def dispatch_forever(parts: Parts, interval: float = INTERVAL) -> None:
+async def dispatch_forever(parts: WebParts, interval: float = INTERVAL) -> None:
     """Look for due hints until cancelled; an outage of Redis is survived and logged once."""
     failing = ""
     while True:
@@ -34,7 +34,7 @@ async def dispatch_forever(parts: Parts, interval: float = INTERVAL) -> None:
         await asyncio.sleep(interval)
 
 
-async def _dispatch(parts: Parts) -> str:
+async def _dispatch(parts: WebParts) -> str:
     """One look; returns the type of what went wrong, or ""."""
     try:
         await parts.work(parts.queue.dispatch_due, time.time())

@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from backend.errors import LabelConfigError
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import START_TRAINING, WEBHOOK_ACTIONS, Hook, is_trainable, parse_webhook
 
@@ -20,7 +20,7 @@ IGNORED: dict[str, Any] = {"status": "ignored"}
 STORED: dict[str, Any] = {"status": "stored"}
 
 
-def remember(parts: Parts, project: str, label_config: str | None) -> str:
+def remember(parts: WebParts, project: str, label_config: str | None) -> str:
     """Keep a usable labelling configuration when it is new; returns the version that serves the project.
 
     A broken one is only logged: Label Studio asks at every task it opens and needs the version.
@@ -37,7 +37,7 @@ def remember(parts: Parts, project: str, label_config: str | None) -> str:
     return parts.serving.version(project)
 
 
-def receive(parts: Parts, body: dict[str, Any], now: float) -> dict[str, Any]:
+def receive(parts: WebParts, body: dict[str, Any], now: float) -> dict[str, Any]:
     """Store what the webhook says; returns the answer's body. Raises BadRequest, or Unavailable without Redis.
 
     `now` is seconds since the epoch. The hint is stored first: whoever gets an answer may forget the event.
@@ -51,7 +51,7 @@ def receive(parts: Parts, body: dict[str, Any], now: float) -> dict[str, Any]:
     return answer
 
 
-def _store(parts: Parts, hook: Hook, annotations: tuple[int, ...], now: float) -> dict[str, Any]:
+def _store(parts: WebParts, hook: Hook, annotations: tuple[int, ...], now: float) -> dict[str, Any]:
     project = hook.project_id
     if hook.starts_training:
         return {**STORED, "job": parts.queue.request_round(project)}
@@ -60,7 +60,7 @@ def _store(parts: Parts, hook: Hook, annotations: tuple[int, ...], now: float) -
     if hook.action == "TASKS_CREATED":
         return {**STORED, "job": parts.queue.request_rank(project)}
     parts.queue.hint(project, [f"annotation:{number}" for number in annotations], now)
-    parts.ranking.remove(project, parts.serving.version(project), hook.task_ids)
+    parts.index.remove(project, parts.serving.version(project), hook.task_ids)
     return STORED
 
 

@@ -18,7 +18,7 @@ from backend.http.body import json_object
 from backend.http.errors import Answer, log_unexpected
 from backend.http.jobs import job_status
 from backend.http.metrics import Metrics
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 from backend.labelstudio.wire import PredictRequest, empty_prediction, parse_predict, parse_setup, project_id
 from backend.registry import RULES_VERSION
 
@@ -102,13 +102,13 @@ async def status_of_job(request: Request) -> Answer:
     return Answer(await parts.work(job_status, parts.redis, body.get("job")))
 
 
-def parts_of(request: Request) -> Parts:
+def parts_of(request: Request) -> WebParts:
     """The running app's parts."""
-    parts: Parts = request.app.state.parts
+    parts: WebParts = request.app.state.parts
     return parts
 
 
-async def _predict_slice(parts: Parts, fields: PredictRequest, tasks: list[Any]) -> list[dict[str, Any]]:
+async def _predict_slice(parts: WebParts, fields: PredictRequest, tasks: list[Any]) -> list[dict[str, Any]]:
     """Exactly one result per task; an error that is not about the request costs this slice only."""
     try:
         return await parts.infer(parts.serving.predict_tasks, fields.project_id, fields.label_config, tasks)
@@ -137,7 +137,7 @@ def _report(
     )
 
 
-def _versions(parts: Parts, project: str) -> list[str]:
+def _versions(parts: WebParts, project: str) -> list[str]:
     projects = [project] if project else parts.registry.projects()
     cards = [card for number in projects for card in parts.registry.versions(number)]
     newest = sorted(cards, key=lambda card: card.created, reverse=True)

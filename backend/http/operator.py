@@ -9,13 +9,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
+from backend import overview
 from backend.errors import Unavailable
-from backend.http import auth, overview
+from backend.http import auth
 from backend.http.errors import Answer
 from backend.http.jobs import depths
 from backend.http.label_studio import parts_of
 from backend.http.metrics import Metrics
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 
 TOP_LIMIT = 10_000
 """Rows of a queue in one answer."""
@@ -73,15 +74,15 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(own.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _retrain(parts: Parts, project: str) -> str:
+def _retrain(parts: WebParts, project: str) -> str:
     return parts.queue.request_round(overview.known(parts, project))
 
 
-def _rerank(parts: Parts, project: str) -> str:
+def _rerank(parts: WebParts, project: str) -> str:
     return parts.queue.request_rank(overview.known(parts, project))
 
 
-def _scrape(parts: Parts, metrics: Metrics) -> None:
+def _scrape(parts: WebParts, metrics: Metrics) -> None:
     """Bring the gauges up to date; without Redis they are dropped, so that no old number is shown."""
     metrics.jobs.clear()
     metrics.pending.clear()

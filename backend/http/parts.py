@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backend.job_queue import JobQueue
+from backend.parts import Parts
 from backend.ranking_index import RankingIndex
 from backend.registry import Registry
 from backend.serving import Serving
@@ -44,35 +45,24 @@ def connect_redis(settings: Settings) -> Redis:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Files, Redis and the predictors of one process.
+class WebParts(Parts):
+    """Files, Redis and the predictors of the web process.
 
     `inference` has one thread: the engine uses all of its own, and the event loop stays free (/health has
     one second). `io` is for files and Redis.
     """
 
-    settings: Settings
-    registry: Registry
-    redis: Redis
-    queue: JobQueue
-    ranking: RankingIndex
     serving: Serving
     inference: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "inference"))
     io: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IO_THREADS, "io"))
 
     @classmethod
-    def open(cls, settings: Settings) -> Parts:
+    def open(cls, settings: Settings) -> WebParts:
         """Build everything; no I/O yet."""
         registry = Registry(settings.home)
         redis = connect_redis(settings)
-        return cls(
-            settings=settings,
-            registry=registry,
-            redis=redis,
-            queue=JobQueue(redis, registry, settings),
-            ranking=RankingIndex(redis),
-            serving=Serving(settings, registry),
-        )
+        queue = JobQueue(redis, registry, settings)
+        return cls(settings, registry, redis, queue, RankingIndex(redis), Serving(settings, registry))
 
     async def infer(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `call` in the inference thread, after the calls before it."""

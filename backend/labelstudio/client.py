@@ -147,18 +147,11 @@ class LabelStudioClient:
 
     def unlabelled_ids(self, project: str) -> list[int]:
         """Ids of the pool, ascending."""
-        return [
-            task["id"]
-            for task in pages.read(
-                self.session, project, pages.UNLABELLED, "id", size=pages.IDS_PAGE, with_computed=False
-            )
-        ]
+        return [task["id"] for task in pages.read(self.session, project, pages.UNLABELLED, "id")]
 
     def task_ids(self, project: str) -> list[int]:
         """Ids of all tasks, ascending."""
-        return [
-            task["id"] for task in pages.read(self.session, project, (), "id", size=pages.IDS_PAGE, with_computed=False)
-        ]
+        return [task["id"] for task in pages.read(self.session, project, (), "id")]
 
     def lowest_scores(self, project: str, k: int) -> list[tuple[int, float]]:
         """The first k tasks of the pool as Label Studio orders them, by score of the project's model version."""

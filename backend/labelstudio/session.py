@@ -5,6 +5,7 @@ Nothing else imports the SDK. Errors name the address without credentials, and n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +106,9 @@ class Session:
 
         with self.asking("its release"):
             answer = httpx.get(f"{self.url}/api/version", timeout=self._timeout).raise_for_status().json()
-            return str(answer["release"])
+        if not isinstance(answer, dict) or "release" not in answer:
+            raise self._stranger()
+        return str(answer["release"])
 
     @contextmanager
     def asking(self, what: str, *, quiet: bool = False) -> Iterator[None]:
@@ -122,11 +125,16 @@ class Session:
         except (HTTPError, InvalidURL) as error:
             hint = f"is it running, and is this its address? ({type(error).__name__})"
             raise Unreachable("Label Studio cannot be reached", shown(self.url), hint) from None
-        except (ValueError, KeyError, TypeError) as error:
-            hint = f"is this the address of a Label Studio? ({type(error).__name__})"
-            raise LabelStudioError("The answer is not Label Studio's", shown(self.url), hint) from None
+        except json.JSONDecodeError:
+            raise self._stranger() from None
 
-    def _refusal(self, what: str, code: int, said: str) -> Refusal:
+    def _stranger(self) -> LabelStudioError:
+        hint = "is this the address of a Label Studio?"
+        return LabelStudioError("The answer is not Label Studio's", shown(self.url), hint)
+
+    def _refusal(self, what: str, code: int, said: str) -> LabelStudioError:
+        if 200 <= code < 300:  # the SDK could not read the body
+            return self._stranger()
         if "address" in said and ("reserved" in said or "block" in said):
             return Refusal(what, code, said, SSRF_HINT)
         if code == 401:

@@ -162,7 +162,7 @@ def prediction_json(
     rank = prediction.uncertainty if priority is None else priority
     return {
         "result": [_region(span, text, config) for span in sorted(set(prediction.spans)) if _fits(span, text, config)],
-        "score": _unit(1.0 - rank, 6),
+        "score": _unit(1.0 - rank, 9),
         "model_version": prediction.version,
     }
 

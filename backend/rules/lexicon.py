@@ -10,9 +10,10 @@ from itertools import product
 
 from backend.rules.fold import fold
 from backend.rules.resources import longest_first, table
-from backend.rules.trie import Trie
+from backend.rules.trie import Trie, cuts_word, squeeze
 
 _MAX_MODIFIERS = 4  # keeps the work per finding bounded on pathological texts
+_LEAD = re.compile(r"(?:^|[^a-z])(?:av[rlf]|i{1,3})$")
 _GUARD_REACH = 12  # characters before a term that `not_after` may look at
 
 
@@ -47,6 +48,7 @@ class Finding:
     end: int
     label: str
     family: Family
+    term_start: int
 
 
 def find(text: str) -> list[Finding]:
@@ -61,10 +63,18 @@ def find(text: str) -> list[Finding]:
             i += 1
             continue
         end, family = matched
+        if findings and findings[-1].end == i and lexicon.is_modifier(corrected, findings[-1]):
+            floor = findings.pop().start  # 成对 + 室早: what looked like a finding modifies this one
         start, modifiers = lexicon.extend_left(corrected, i, floor)
-        findings.append(Finding(start, end, _label(corrected, end, family, modifiers), family))
+        findings.append(Finding(start, end, _label(corrected, end, family, modifiers), family, i))
         floor = i = end
     return findings
+
+
+def refuses(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` is a term of the lexicon that its surroundings rule out here (最[慢心室率]55次/分)."""
+    families = _lexicon().exact.get(squeeze(text[start:end]), ())
+    return bool(families) and not any(family.admits(text, start, end) for family in families)
 
 
 def _label(text: str, end: int, family: Family, modifiers: list[str]) -> str:
@@ -79,6 +89,7 @@ class _Lexicon:
     typos: re.Pattern[str]
     corrections: dict[str, str]
     terms: Trie[tuple[Family, ...]]
+    exact: dict[str, tuple[Family, ...]]
     modifiers: Trie[str]
 
     def correct(self, text: str) -> str:
@@ -88,10 +99,15 @@ class _Lexicon:
     def match(self, text: str, start: int) -> tuple[int, Family] | None:
         """The longest admitted term at `start`: its end and family."""
         found = self.terms.longest(text, start)
-        if found is None or (start > 0 and _latin_pair(text, start)):
+        if found is None or _inside_word(text, start):
             return None
         end, families = found
         return next(((end, family) for family in families if family.admits(text, start, end)), None)
+
+    def is_modifier(self, text: str, finding: Finding) -> bool:
+        """Whether the last word of a finding is a modifier (单发, 成对), so that it may belong to the next finding."""
+        last = self.modifiers.longest(text, finding.end)
+        return last is not None and last[0] == finding.term_start
 
     def extend_left(self, text: str, start: int, floor: int) -> tuple[int, list[str]]:
         """Take in the modifiers directly before `start`, not beyond `floor`."""
@@ -105,8 +121,9 @@ class _Lexicon:
         return start, taken
 
 
-def _latin_pair(text: str, i: int) -> bool:
-    return "a" <= text[i] <= "z" and "a" <= text[i - 1] <= "z"
+def _inside_word(text: str, i: int) -> bool:
+    """Whether position `i` lies inside a Latin word; a lead directly before (aVL T波倒置) is a word of its own."""
+    return cuts_word(text, i) and _LEAD.search(text[max(0, i - 4) : i]) is None
 
 
 @cache
@@ -117,12 +134,14 @@ def _lexicon() -> _Lexicon:
     for entry in data["family"]:
         family = _family(entry)
         for term in expand(entry["terms"], data["parts"]):
-            by_term[term] = (*by_term.get(term, ()), family)
+            key = squeeze(term)
+            by_term[key] = (*by_term.get(key, ()), family)
     modifiers = {fold(word) for group in data["modifiers"].values() for word in group}
     return _Lexicon(
         typos=re.compile("|".join(map(re.escape, longest_first(corrections)))),
         corrections=corrections,
         terms=Trie(by_term.items()),
+        exact=by_term,
         modifiers=Trie(((word, word) for word in sorted(modifiers)), backward=True),
     )
 

@@ -12,9 +12,13 @@ from functools import cache
 
 from backend.rules.fold import fold
 from backend.rules.resources import table, words
-from backend.rules.trie import Trie
+from backend.rules.trie import Trie, cuts_word
+
+# The labels that a negation takes away; readings and times stay what they are.
+FINDING_LABELS = frozenset({"EVENT", "DIAG"})
 
 _REACH = 120  # characters a scope spans at most: clauses are short, and it bounds the work
+_LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)]"
 _AFTER_GAP = re.compile(r"[ \t]{0,4}[:=]?[ \t]{0,4}")
 _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]])|[ \t]{1,8}")
 
@@ -45,6 +49,11 @@ def silence(text: str) -> Silence:
     return Silence.of([*_scopes(text), *_boilerplate(text)])
 
 
+def is_denied(text: str, silent: Silence, start: int, end: int) -> bool:
+    """Whether a finding at `text[start:end]` is negated or belongs to a silent part of the report."""
+    return silent.covers(start) or denied_after(text, end)
+
+
 def denied_after(text: str, end: int) -> bool:
     """Whether what ends at `end` is denied by what follows: `早搏：无`, `ST-T改变(-)`."""
     gap = _AFTER_GAP.match(text, end)
@@ -57,7 +66,7 @@ def _scopes(text: str) -> list[tuple[int, int]]:
     cues, ranges, i = _cues(), [], 0
     while i < len(text):
         found = cues.openers.longest(text, i)
-        if found is None or (i > 0 and _word_goes_on(text, i)):
+        if found is None or cuts_word(text, i):
             i += 1
             continue
         end, kind = found
@@ -65,10 +74,6 @@ def _scopes(text: str) -> list[tuple[int, int]]:
             ranges.append((i if kind == "title" else end, end if kind == "title" else _scope_end(text, end, kind)))
         i = end
     return ranges
-
-
-def _word_goes_on(text: str, i: int) -> bool:
-    return "a" <= text[i] <= "z" and "a" <= text[i - 1] <= "z"
 
 
 def _scope_end(text: str, start: int, kind: str) -> int:
@@ -114,7 +119,7 @@ def _cues() -> _Cues:
         openers=Trie(kinds),
         after=Trie((fold(word), True) for word in negation["after"]),
         opens=re.compile("|".join(map(re.escape, words("context.toml", "negation", "opens")))),
-        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]"),
+        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]|{_LIST_NUMBER}"),
         sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]"),
         boilerplate=re.compile(rf"(?m)^[ \t]{{0,8}}(?:{boilerplate})[^\n]*"),
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from backend.ner.spans import Span
-from backend.rules import lexicon, readings, times
+from backend.rules import lexicon, readings, tables, times
 from backend.rules.exercise import Exercise
 from backend.rules.fold import fold
 from backend.rules.memory import EMPTY_MEMORY, SpanMemory
-from backend.rules.negation import Silence, denied_after, silence
+from backend.rules.negation import FINDING_LABELS, Silence, is_denied, silence
 
-_FINDING_LABELS = frozenset({"EVENT", "DIAG"})
+# A remembered string with this smoothed share of labelled occurrences overrides the conditions of the lexicon.
+_PROVEN = 0.9
+_RANK = {"lexicon:context": 0, "memory": 1}
 _BEATS = frozenset({"premature beats", "shortened with count", "allorhythmia", "shortened origin with count"})
 # The label of each kind of number.
 _LABEL_OF_KIND = {readings.RATE: "HR", readings.VALUE: "VALUE", readings.LASTING: "TIME"}
@@ -26,6 +28,7 @@ _SCORES = {
     "bare-count": 0.9,
     "ratio": 0.85,
     "range": 0.85,
+    "table": 0.85,
     "seconds": 0.8,
     "clock-time": 0.97,
     "duration": 0.9,
@@ -41,12 +44,12 @@ def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMOR
     """
     wanted, folded = frozenset(labels), fold(text)
     remembered = memory.find(folded, wanted)
-    if not wanted & {*_LABEL_OF_KIND.values(), *_FINDING_LABELS}:
+    if not wanted & {*_LABEL_OF_KIND.values(), *FINDING_LABELS}:
         return remembered
     silent = silence(folded)
     found = lexicon.find(folded)
     spans = [
-        *(span for span in remembered if span.label not in _FINDING_LABELS or not _denied(folded, silent, span)),
+        *(span for span in remembered if _holds(folded, silent, span)),
         *_finding_spans(folded, found, silent),
         *_number_spans(folded, found),
     ]
@@ -60,20 +63,28 @@ def numbers(text: str, labels: Collection[str]) -> list[Span]:
     return _disjoint(len(text), (span for span in spans if span.label in wanted))
 
 
+def _holds(text: str, silent: Silence, span: Span) -> bool:
+    """Whether a remembered string counts here. Numbers are the patterns' business, findings may be denied."""
+    if span.label in _LABEL_OF_KIND.values():
+        return not any("0" <= char <= "9" for char in text[span.start : span.end])
+    if span.label not in FINDING_LABELS:
+        return True
+    refused = span.score < _PROVEN and lexicon.refuses(text, span.start, span.end)
+    return not refused and not is_denied(text, silent, span.start, span.end)
+
+
 def _finding_spans(text: str, found: Iterable[lexicon.Finding], silent: Silence) -> list[Span]:
     exercise = Exercise(text)
     spans = []
     for finding in found:
         induced = finding.family.event_in_exercise and exercise.induced(finding.start)
         label = "EVENT" if induced else finding.label
-        span = Span(finding.start, finding.end, label, finding.family.score, f"lexicon:{label}")
-        if not _denied(text, silent, span):
+        # The family says DIAG, the context EVENT: marked, because it knows more than a remembered string.
+        source = f"lexicon:{label}" if label == finding.family.label else "lexicon:context"
+        span = Span(finding.start, finding.end, label, finding.family.score, source)
+        if not is_denied(text, silent, span.start, span.end):
             spans.append(span)
     return spans
-
-
-def _denied(text: str, silent: Silence, span: Span) -> bool:
-    return silent.covers(span.start) or denied_after(text, span.end)
 
 
 def _number_spans(text: str, found: Iterable[lexicon.Finding]) -> list[Span]:
@@ -86,7 +97,7 @@ def _number_spans(text: str, found: Iterable[lexicon.Finding]) -> list[Span]:
         *(Span(m.start, m.end, "TIME", _SCORES[m.rule], m.rule) for m in clock if m.rule),
         *(
             Span(r.start, r.end, _LABEL_OF_KIND[r.kind], _SCORES[r.rule], r.rule)
-            for r in readings.find(blanked, counted, beats)
+            for r in (*readings.find(blanked, counted, beats), *tables.find(blanked, counted))
         ),
     ]
 
@@ -101,9 +112,12 @@ def _blank(text: str, matches: Iterable[times.Match]) -> str:
 
 
 def _disjoint(length: int, spans: Iterable[Span]) -> list[Span]:
-    """Longest first, memory before rules on the same range, what overlaps is dropped; linear in the text."""
+    """Longest first, what overlaps is dropped; linear in the text.
+
+    On the same range a label decided by context comes before memory, and memory before the other rules.
+    """
     taken, kept = bytearray(length), []
-    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.source != "memory", s.label)):
+    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, _RANK.get(s.source, 2), s.label)):
         # A longer span covers an end of any shorter one that it overlaps.
         if not (taken[span.start] or taken[span.end - 1]):
             taken[span.start : span.end] = b"\x01" * (span.end - span.start)

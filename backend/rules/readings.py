@@ -17,6 +17,7 @@ from backend.rules.trie import Trie
 
 # What a number turns out to be.
 RATE, VALUE, LASTING = "rate", "value", "duration"
+FOREIGN = "foreign"  # of another organ or of the equipment: no reading
 
 _REACH = 40  # characters before a number that may explain it
 _LOWEST_RATE, _HIGHEST_RATE = 15, 600  # 1/min; a bare number outside is no heart rate (flutter waves reach 450)
@@ -63,6 +64,8 @@ def _judge(
     unit = _unit(match)
     if unit == "none" or _is_limit(text, match.start(), match.end()):
         return None
+    if name_before(text, match.start()) == FOREIGN:
+        return None
     if unit == "rate":
         beats = _counted(text, match.start()) in beat_ends and _largest(match) <= _MOST_BEATS_PER_MINUTE
         return (VALUE, "beats-per-minute") if beats else (RATE, "rate")
@@ -84,9 +87,9 @@ def _judge_bare(
     if later:
         unit = _unit(later)
         return {"rate": (RATE, "rate"), "value": (VALUE, "unit"), "seconds": (VALUE, "interval")}.get(unit)
-    name = _name_before(text, start)
+    name = name_before(text, start)
     if name == RATE:
-        return (RATE, "bare-rate") if _plausible_rate(match) else None
+        return (RATE, "bare-rate") if plausible_rate(match[0]) else None
     if name == VALUE:
         return VALUE, "bare-value"
     if _patterns().ratio.match(text, start):
@@ -118,8 +121,9 @@ def _largest(match: re.Match[str]) -> float:
     return max(float(number.replace(",", "")[:12]) for number in re.findall(r"[0-9][0-9,]*\.?[0-9]*", match[0]))
 
 
-def _plausible_rate(match: re.Match[str]) -> bool:
-    numbers = re.findall(r"[0-9]+(?:\.[0-9]+)?", match[0])
+def plausible_rate(said: str) -> bool:
+    """Whether every number of a bare reading can be a heart rate."""
+    numbers = re.findall(r"[0-9]+(?:\.[0-9]+)?", said)
     return all(_LOWEST_RATE <= float(number[:12]) <= _HIGHEST_RATE for number in numbers)
 
 
@@ -134,10 +138,17 @@ def _is_limit(text: str, start: int, end: int) -> bool:
 
 
 def _lasts(text: str, start: int) -> bool:
-    """Whether seconds are a duration: the last word of duration stands nearer than the last word of interval."""
+    """Whether seconds are a duration: the last word of duration stands nearer than the last word of interval.
+
+    After a pause the plain words (持续) do not make a duration: the length of a pause is an interval.
+    """
+    patterns = _patterns()
     before = re.split(r"[。;\n]", text[max(0, start - _REACH) : start])[-1]
-    lasting = [m.end() for m in _patterns().lasting.finditer(before)]
-    interval = [m.end() for m in _patterns().interval.finditer(before)]
+    pauses = [m.end() for m in patterns.pause.finditer(before)]
+    lasting = [
+        m.end() for m in patterns.lasting.finditer(before) if not (pauses and patterns.plain_lasting.fullmatch(m[0]))
+    ]
+    interval = [m.end() for m in patterns.interval.finditer(before)]
     return bool(lasting) and lasting[-1] > (interval[-1] if interval else -1)
 
 
@@ -147,8 +158,8 @@ def _counted(text: str, start: int) -> int:
     return start - (len(found[0]) if found else 0)
 
 
-def _name_before(text: str, start: int) -> str | None:
-    """RATE or VALUE if a name of that kind stands before the number, words like 约 stepped over."""
+def name_before(text: str, start: int) -> str | None:
+    """RATE, VALUE or FOREIGN if a name of that kind stands before the number, words like 约 stepped over."""
     names = _names()
     floor = max(0, start - _REACH)
     i = start
@@ -175,7 +186,11 @@ class _Names:
 @cache
 def _names() -> _Names:
     names = table("patterns.toml")["names"]
-    known = [*((fold(word), RATE) for word in names["rate"]), *((fold(word), VALUE) for word in names["value"])]
+    known = [
+        *((fold(word), FOREIGN) for word in names["foreign"]),
+        *((fold(word), RATE) for word in names["rate"]),
+        *((fold(word), VALUE) for word in names["value"]),
+    ]
     between = [(fold(word), word) for word in names["between"]]
     return _Names(Trie(known, backward=True), Trie(between, backward=True))
 
@@ -195,6 +210,8 @@ class _Patterns:
     reference: re.Pattern[str]
     lasting: re.Pattern[str]
     interval: re.Pattern[str]
+    pause: re.Pattern[str]
+    plain_lasting: re.Pattern[str]
     count_gap: re.Pattern[str]
     unit_in_brackets: re.Pattern[str]
 
@@ -206,15 +223,22 @@ def _alternatives(section: str, key: str) -> str:
 def _number_source() -> str:
     """One number or a chain of numbers joined by - ~ → / :, each with an optional unit; group `unit` is the last."""
     units = longest_first(_unit_kinds())
-    unit = rf"(?:{_PER_LENGTH}|{'|'.join(map(re.escape, units))})(?![a-z²])"
+    plain = rf"(?:{'|'.join(map(_unit_source, units))})(?![a-z²])"
+    unit = rf"(?:{_PER_LENGTH}|{plain})"
     number = r"(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)(?:\.[0-9]++)?"
     join = r"[ \t]?(?:-{1,2}|~{1,2}|→|/|:)[ \t]?[+-]?"
-    chain = rf"{number}(?:(?:[ \t]{{0,2}}{unit})?{join}{number}){{0,4}}+"
+    chain = rf"{number}(?:(?:(?!{_PER_LENGTH})[ \t]{{0,2}}{plain})?{join}{number}){{0,4}}+"
     return rf"(?<![0-9.])(?:(?<![0-9a-z)%°])[+-])?{chain}(?:[ \t]{{0,2}}(?P<unit>{unit}))?"
 
 
+def _unit_source(unit: str) -> str:
+    """A Han unit that is no reading must touch its number: after a blank it begins the next word (44 床旁)."""
+    touching = not unit.isascii() and (_unit_kinds()[unit] == "none" or unit == "分")
+    return rf"(?<![ \t]){re.escape(unit)}(?!析)" if touching else re.escape(unit)
+
+
 # Counts per recording, 111次/22.7h: the length belongs to the unit.
-_PER_LENGTH = r"(?:次|个|阵|对)/[0-9]{1,3}(?:\.[0-9]{1,2})?[ \t]?(?:小时|h|天|分钟)"
+_PER_LENGTH = r"(?:次|个|阵|对)[ \t]?/[ \t]?[0-9]{1,3}(?:\.[0-9]{1,2})?[ \t]?(?:小时|h|天|分钟)"
 
 
 @cache
@@ -236,20 +260,26 @@ def _patterns() -> _Patterns:
         no_bare_after=re.compile(r"[a-z]|[ \t]?[年月日时点分]"),
         names_with_digits=re.compile(r"(?:ptf)?[rs]?v[1-9]r?|pnn[0-9]{2}|cha2ds2|[rst][1-3](?=[qt、,/])"),
         administrative=re.compile(_ADMINISTRATIVE, re.MULTILINE),
-        axes=re.compile(rf"(?:轴|axes){gap}[:=]?{gap}[+-]?[0-9]{{1,3}}°?(?:[ \t]{{1,3}}[+-]?[0-9]{{1,3}}°?){{1,2}}(?![0-9.])"),
+        axes=re.compile(_AXES),
         limit_before=re.compile(rf"(?:{_alternatives('thresholds', 'before')})[ \t]{{0,2}}$"),
         limit_after=re.compile(rf"{gap}(?:{_alternatives('thresholds', 'after')})"),
         reference=re.compile(_alternatives("thresholds", "reference")),
         lasting=re.compile("|".join(words("patterns.toml", "times", "duration_words"))),
         interval=re.compile("|".join(words("patterns.toml", "times", "interval_words"))),
+        pause=re.compile("|".join(words("patterns.toml", "times", "pause_words"))),
+        plain_lasting=re.compile("|".join(words("patterns.toml", "times", "plain_duration_words"))),
         count_gap=re.compile(rf"{gap}[:=|]?{gap}\(?(?:共计|共有|共|总数|总计|总|计|约)?{gap}[:=]?{gap}$"),
         unit_in_brackets=re.compile(r"\([^()\n]{1,12}\)[ \t:=]{0,4}$"),
     )
 
 
+# P-R-T轴 60 45 38: one reading of two or three angles set apart by blanks.
+_AXES = r"(?:轴|axes)[ \t]{0,4}[:=]?[ \t]{0,4}[+-]?[0-9]{1,3}°?(?:[ \t]{1,3}[+-]?[0-9]{1,3}°?){1,2}(?!\.?[0-9])"
+
 # Ids, list numbers, ordinal numbers.
 _ADMINISTRATIVE = (
-    r"(?:(?<![a-z])id|编号|[住病门检登]{1}[院历诊查记](?:号|编号)|床号|病案号|电话|条码|条形码|序号|号码|卡号)[ .:#]{0,4}[a-z0-9-]{0,24}"
+    r"(?:(?<![a-z])id|编号|[住病门检登][院历诊查记](?:号|编号)|床号|病案号|电话|条码|条形码|序号|号码|卡号)"
+    r"[ .:#]{0,4}[a-z0-9-]{0,24}"
     r"|(?:^|(?<=[\n;,。\]]))[ \t]{0,8}\(?[0-9]{1,2}[.、)](?![0-9])"
     r"|(?<=[:\s])[0-9][.、)](?=[^0-9\s])|(?<=[\n;。 \t])\([0-9]{1,2}\)"
     r"|第[0-9]{1,3}(?:级|次|页|份|例|导|个|阵|组|肋|段|跳)"

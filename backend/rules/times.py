@@ -14,7 +14,10 @@ from backend.rules.resources import words
 
 _NUMBER = r"(?<![0-9.])[0-9]{1,6}(?:\.[0-9]{1,3})?"
 _HANZI_NUMBER = r"(?:半|数|[一二两三四五六七八九十]{1,3})"
-_CLOCK = r"[0-9]{1,2}:[0-5][0-9](?::[0-5][0-9])?(?![0-9:])|[0-9]{1,2}[时点](?:[0-5]?[0-9]分?(?:[0-5]?[0-9]秒)?|半)?(?![0-9])"
+_CLOCK = (
+    r"[0-9]{1,2}:[0-5][0-9](?::[0-5][0-9])?(?!\.?[0-9:])"
+    r"|[0-9]{1,2}[时点](?:[0-5]?[0-9]分?(?:[0-5]?[0-9]秒)?|半)?(?![0-9])"
+)
 _DATE = (
     r"(?:19|20)[0-9]{2}(?:[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?![0-9])|年(?:[0-9]{1,2}月(?:[0-9]{1,2}[日号]?)?)?)"
     r"|[0-9]{1,2}月[0-9]{1,2}[日号]?"
@@ -24,7 +27,10 @@ _GAP = r"[ \t]{0,3}[,t]?[ \t]{0,2}"
 _JOIN = r"[ \t]?(?:-{1,2}|~{1,2}|→|/)[ \t]?"
 
 # What comes before a number that makes it an age, a share or a rate and not a time.
-_NOT_AFTER = re.compile(r"(?:孕|妊娠|胎龄)[ :]?[0-9+]{0,4}$|(?:年龄|月龄|日龄|年纪)[ :]{0,3}$|[/每第]$|最[多大少]$")
+_NOT_AFTER = re.compile(
+    r"(?:孕|妊娠|胎龄)[ :]?[0-9+]{0,4}$|(?:年龄|月龄|日龄|年纪)[ :]{0,3}$"
+    r"|(?:[男女]性?|[小患婴]儿|新生儿)[, ]{0,2}$|[/每第]$|最[多大少]$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Match:
 
 def find(text: str) -> list[Match]:
     """Times of the folded text, sorted and disjoint, with the lengths that are no times in between."""
-    return [match for match in _scan(text)]
+    return list(_scan(text))
 
 
 def _scan(text: str) -> Iterator[Match]:
@@ -47,6 +53,8 @@ def _scan(text: str) -> Iterator[Match]:
         start, end, rule = match.start(), match.end(), match.lastgroup or ""
         if rule == "duration" and not _is_duration(text, start, end):
             continue
+        if start > 0 and text[start - 1] == "/" and rule == "duration":
+            continue  # 111次/22.7h: part of the unit
         if rule == "exam" or _NOT_AFTER.search(text[max(0, start - 8) : start]):
             rule = ""
         yield Match(start, end, {"moment": "clock-time", "part": "day-part"}.get(rule, rule))
@@ -75,13 +83,13 @@ def _patterns() -> _Patterns:
     half = "|".join(re.escape(word) for word in words("patterns.toml", "times", "clock_parts"))
     exam = "|".join(words("patterns.toml", "times", "exams"))
     lasting = "|".join(words("patterns.toml", "times", "duration_words"))
-    clock = rf"(?<![0-9.:])(?:{_CLOCK})(?:[ \t]?(?:{half})(?![a-z]))?"
-    day = rf"(?<![0-9.])(?:{_DATE})|(?<![0-9./-]){_MONTH_DAY}(?={_GAP}(?:{part})?[0-9]{{1,2}}[:时点])|(?:{relative})"
-    moment = rf"(?:(?:{day}){_GAP})?(?:(?:{part})[ \t]?)?(?:{clock})|(?<![0-9.])(?:{_DATE})(?:(?:{part}))?"
+    clock = rf"(?:{_CLOCK})(?:[ \t]?(?:{half})(?![a-z]))?"
+    day = rf"(?:{_DATE})|{_MONTH_DAY}(?={_GAP}(?:{part})?[0-9]{{1,2}}[:时点])|(?:{relative})"
+    moment = rf"(?:(?:{day}){_GAP})?(?:(?:{part})[ \t]?)?(?:{clock})|(?:{_DATE})(?:{part})?"
     return _Patterns(
         re.compile(
-            rf"(?P<exam>(?:[0-9]{{1,3}}|二十四|四十八|七十二)[ \t]?(?:小时|h|天|d)[ \t]?\(?(?:{exam}))"
-            rf"|(?P<moment>(?:{moment})(?:{_JOIN}(?:{moment})){{0,1}})"
+            rf"(?P<exam>(?:[0-9]{{1,3}}|二十四|四十八|七十二)[ \t]?(?:小时|h|天|d|分钟|min)[ \t]?\(?(?:{exam}))"
+            rf"|(?P<moment>(?<![0-9./-])(?<![0-9]:)(?<![a-z])(?:{moment})(?:{_JOIN}(?:{moment})){{0,1}})"
             rf"|(?P<duration>{_duration()})"
             rf"|(?P<part>{part})"
         ),
@@ -100,5 +108,5 @@ def _duration() -> str:
     number = rf"{_NUMBER}(?:{_JOIN}[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)?"
     return (
         rf"{number}(?:{hour}{tail}{minute})?{tail}{second})?|{minute}{tail}{second})?|{day})"
-        rf"|(?<![第每多一二三四五六七八九十]){_HANZI_NUMBER}个?(?:余|多)?(?:小时|分钟|天|周|星期|个月|年)(?:半|余)?(?![级度龄前])"
+        rf"|(?<![第每多一二三四五六七八九十]){_HANZI_NUMBER}个?(?:余|多)?(?:小时|分钟|天|周|星期|个月|年)(?:半|余)?(?![级度龄])"
     )

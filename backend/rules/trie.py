@@ -49,7 +49,8 @@ class Trie(Generic[Value]):
     def longest(self, text: str, start: int) -> tuple[int, Value] | None:
         """The longest string at `start` (exclusive end; with `backward`, strings that end before `start`).
 
-        Returns where the match stops and its value. Latin letters match whole words only.
+        Returns where the match stops and its value. A match never ends inside a Latin word or a number; whether it
+        starts inside one is for the caller to see (`cuts_word`).
         """
         best: tuple[int, Value] | None = None
         node, i, step = self._root, start if self._step > 0 else start - 1, self._step
@@ -62,7 +63,7 @@ class Trie(Generic[Value]):
                     continue
                 break
             node, i = child, i + step
-            if _END in node and not _inside_word(text, i, step):
+            if _END in node and not cuts_word(text, i if step > 0 else i + 1):
                 best = (i if step > 0 else i + 1, node[_END])
         return best
 
@@ -75,6 +76,12 @@ def _bridge(text: str, i: int, step: int, node: dict[str, Any]) -> bool:
     return is_latin(text[i - step]) or is_latin(text[after])
 
 
-def _inside_word(text: str, i: int, step: int) -> bool:
-    """Whether the match that stops before `i` cuts a Latin word in two."""
-    return 0 <= i < len(text) and is_latin(text[i]) and is_latin(text[i - step])
+def cuts_word(text: str, i: int) -> bool:
+    """Whether a cut before position `i` goes through a Latin word or a number."""
+    if not 0 < i < len(text):
+        return False
+    return (is_latin(text[i]) and is_latin(text[i - 1])) or (_is_digit(text[i]) and _is_digit(text[i - 1]))
+
+
+def _is_digit(char: str) -> bool:
+    return "0" <= char <= "9"

@@ -16,8 +16,8 @@ _COUNTED = re.compile(r"[0-9a-z\u2160-\u217f\u3400-\u9fff]")
 def uncertainty(text: str, spans: Iterable[Span]) -> float:
     """Share of the report's digits, Latin letters and Han characters that nothing explains, 0..1.
 
-    A character inside a span counts 1 - the span's score; outside, 0 in a neutral word (context.toml,
-    [neutral]) and 1 elsewhere. 0.0 for a text without such characters. Deterministic.
+    A character of a neutral word (context.toml, [neutral]) counts 0, one inside a span 1 - the span's score,
+    any other 1. 0.0 for a text without such characters. Deterministic.
 
     >>> uncertainty("", [])
     0.0
@@ -27,7 +27,8 @@ def uncertainty(text: str, spans: Iterable[Span]) -> float:
     for match in _neutral().finditer(folded):
         open_share[match.start() : match.end()] = [0.0] * (match.end() - match.start())
     for span in spans:
-        open_share[span.start : span.end] = [1.0 - span.score] * (span.end - span.start)
+        within = open_share[span.start : span.end]
+        open_share[span.start : span.end] = [min(share, 1.0 - span.score) for share in within]
     counted = [match.start() for match in _COUNTED.finditer(folded)]
     return min(1.0, max(0.0, sum(open_share[i] for i in counted) / len(counted))) if counted else 0.0
 
@@ -37,6 +38,4 @@ def _neutral() -> re.Pattern[str]:
     terms = words("context.toml", "neutral", "words")
     latin = [word for word in terms if word.isascii()]
     other = [word for word in terms if not word.isascii()]
-    return re.compile(
-        rf"(?<![a-z])(?:{'|'.join(map(re.escape, latin))})(?![a-z0-9])|{'|'.join(map(re.escape, other))}"
-    )
+    return re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, latin))})(?![a-z0-9])|{'|'.join(map(re.escape, other))}")

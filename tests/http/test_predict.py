@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from backend.http import body as body_module
+from backend.http.app import create_app
 from backend.http.label_studio import SLICE
-from backend.registry import RULES_VERSION
+from backend.model_card import DatasetSummary, Decision, Evaluation, ModelCard, TrainingSummary
+from backend.registry import RULES_VERSION, Registry
+from backend.rules import SpanMemory
 from backend.settings import Settings
 
 Recorded = Callable[[str, str], list[dict[str, Any]]]
@@ -49,7 +52,6 @@ def predict(client: TestClient, label_config: str, tasks: list[Any], project: ob
         "ml_predict_test",
         "dm_retrieve_predictions",
         "ml_interactive_annotating",
-        "next_task",
         "task_open_without_prediction",
         "dm_list_with_evaluate_predictions_automatically",
     ],
@@ -187,6 +189,11 @@ def test_a_body_over_the_limit_is_a_413(client: TestClient) -> None:
     assert "fewer tasks" in answer.json()["hint"]
 
 
+def test_a_body_of_unknown_length_is_cut_off_at_the_limit(client: TestClient) -> None:
+    parts = (b" " * 2**20 for _ in range(body_module.BODY_LIMIT // 2**20 + 1))
+    assert client.post("/predict", content=parts).status_code == 413
+
+
 def test_a_ten_megabyte_body_is_answered(client: TestClient, label_config: str) -> None:
     tasks = [{"id": n, "data": {"text": "心率 75 次/分", "other": "x" * 10_000}} for n in range(1000)]
     predict(client, label_config, tasks)
@@ -227,3 +234,57 @@ def test_one_line_per_request_without_text(
     assert len(lines) == 1
     assert lines[0].startswith(f"predict project=1 version={RULES_VERSION} tasks=2 failed=1 ms=")
     assert "心率" not in caplog.text
+
+
+def publish_rules(registry: Registry, number: int, memory: str | None) -> str:
+    """A version that adds only span memory to the rules; without memory its folder is damaged."""
+    version = f"ecg-r{number:04d}-0000000{number}"
+    card = ModelCard(
+        version=version,
+        project="1",
+        round=number,
+        created="2026-11-24T10:00:00Z",
+        mode="rules",
+        labels=["HR"],
+        base_model="",
+        seed=13,
+        dataset=DatasetSummary(hash="h", reports=1, spans=1, tasks=[], annotations=[], holdout_tasks=[]),
+        training=TrainingSummary(),
+        evaluation=Evaluation(method="none"),
+        decision=Decision(promote=True, reason="", serving=RULES_VERSION),
+    )
+    folder = registry.new_folder("1")
+    if memory is not None:
+        (folder / "memory.json").write_text(memory, "utf-8")
+    registry.publish(card, folder)
+    return version
+
+
+def test_a_promoted_version_answers_the_next_request(
+    client: TestClient, settings: Settings, label_config: str, text: str
+) -> None:
+    registry = Registry(settings.home)
+    task = {"id": 1, "data": {"text": text}}
+    assert predict(client, label_config, [task])["model_version"] == RULES_VERSION
+    memory = json.dumps(SpanMemory.from_reports([]).to_json())
+    for number in (1, 2):
+        version = publish_rules(registry, number, memory)
+        registry.promote("1", version)
+        answer = predict(client, label_config, [task])
+        assert answer["model_version"] == answer["results"][0]["model_version"] == version
+        assert answer["results"][0]["result"]
+        setup = client.post("/setup", content=json.dumps({"project": "1.1", "schema": label_config}))
+        assert setup.json() == {"model_version": version}
+
+
+@pytest.mark.parametrize("memory", [None, "", "{", "[]", "null"])
+def test_a_damaged_version_stops_neither_the_start_nor_the_answers(
+    settings: Settings, label_config: str, text: str, memory: str | None
+) -> None:
+    registry = Registry(settings.home)
+    registry.remember_label_config("1", label_config)
+    version = publish_rules(registry, 1, memory)
+    registry.promote("1", version)
+    with TestClient(create_app(settings)) as client:
+        results = predict(client, label_config, [{"id": 1, "data": {"text": text}}] * 2)["results"]
+    assert results == [{"result": [], "score": 0.0, "model_version": version}] * 2

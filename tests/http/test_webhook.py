@@ -41,13 +41,13 @@ OTHER_CAPTURES = [
 
 
 @pytest.fixture
-def queue(redis_client: Redis, settings: Settings) -> JobQueue:
-    return JobQueue(redis_client, Registry(settings.home), settings)
+def queue(redis: Redis, settings: Settings) -> JobQueue:
+    return JobQueue(redis, Registry(settings.home), settings)
 
 
 @pytest.fixture
-def ranking(redis_client: Redis) -> RankingIndex:
-    return RankingIndex(redis_client)
+def ranking(redis: Redis) -> RankingIndex:
+    return RankingIndex(redis)
 
 
 def rank(ranking: RankingIndex, project: str, task_ids: list[int]) -> None:
@@ -151,12 +151,10 @@ def test_a_changed_label_set_is_remembered(client: TestClient, settings: Setting
         {"action": "ANNOTATION_CREATED", "project": [], "annotation": {"id": 1}},
     ],
 )
-def test_what_cannot_be_placed_is_answered_and_ignored(
-    client: TestClient, redis_client: Redis, body: dict[str, Any]
-) -> None:
+def test_what_cannot_be_placed_is_answered_and_ignored(client: TestClient, redis: Redis, body: dict[str, Any]) -> None:
     answer = client.post("/webhook", content=json.dumps(body))
     assert (answer.status_code, answer.json()) == (200, {"status": "ignored"})
-    assert redis_client.keys() == []
+    assert redis.keys() == []
 
 
 @pytest.mark.parametrize("body", [[], None, {}, {"action": 7}, {"action": ""}, "x"])

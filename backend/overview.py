@@ -1,6 +1,7 @@
 """What operators see of a project: queue, status, versions; and the switch of a version.
 
-Numbers come from Redis and the registry, never from Label Studio: an answer takes milliseconds.
+The same answers for HTTP and for `ecgal`. Numbers come from Redis and the registry, never from Label
+Studio: an answer takes milliseconds.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from backend.errors import Conflict, NotFound
-from backend.http.parts import Parts
 from backend.job_queue import Kind
 from backend.model_card import ModelCard
+from backend.parts import Parts
 from backend.registry import RULES_VERSION
 
 ROUNDS_SHOWN = 10
@@ -38,7 +39,7 @@ def queue(parts: Parts, project: str, top: int) -> list[dict[str, Any]]:
             "url": f"{base}/projects/{project}/data?task={row.task_id}" if base else "",
             "preview": row.preview,
         }
-        for rank, row in enumerate(parts.ranking.top(project, version, top), start=1)
+        for rank, row in enumerate(parts.index.top(project, version, top), start=1)
     ]
 
 
@@ -54,9 +55,10 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "target": registry.target(project),
         "labelled": cards[0].dataset.reports if cards else 0,
         "pending": parts.queue.pending(project).count,
-        "pool": parts.ranking.count(project, serving),
+        "pool": parts.index.count(project, serving),
         "jobs": [job for kind in KINDS for job in _jobs(parts, project, kind)],
-        "failure": parts.queue.failure(project) or None,
+        "failures": {kind: failure for kind in KINDS if (failure := parts.queue.failure(project, kind))},
+        "outcomes": {kind: outcome for kind in KINDS if (outcome := parts.queue.outcome(project, kind))},
         "ranking": ranking.model_dump(exclude={"distribution"}) if ranking else None,
         "rounds": [_round(card) for card in cards[:ROUNDS_SHOWN]],
     }

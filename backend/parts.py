@@ -1,0 +1,23 @@
+"""What every process is made of: settings, files, Redis. Web process and workers add their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from backend.job_queue import JobQueue
+from backend.ranking_index import RankingIndex
+from backend.registry import Registry
+from backend.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Opened once per process; Redis is reached at first use."""
+
+    settings: Settings
+    registry: Registry
+    redis: Redis
+    queue: JobQueue
+    index: RankingIndex

