@@ -6,7 +6,8 @@ done, so a killed round leaves them for its repetition. Nothing here is the trut
 annotations and the registry the versions.
 
 Keys: `ecg:dirty` (set of projects with hints), and per project `ecg:{id}:pending` (sorted set, hint ->
-time), `:taken:<round>`, `:round` (number of the last round queued), `:jobs:<kind>` (ids of RQ jobs that may
+time), `:taken:<round>`, `:round` (number of the last round queued), `:reading` (of
+the last that took hints), `:jobs:<kind>` (ids of RQ jobs that may
 still be alive), `:progress:<kind>`, `:failure:<kind>`, `:outcome:<kind>`.
 """
 
@@ -103,6 +104,7 @@ class JobQueue:
             pipe.zunionstore(taken, [taken, pending], aggregate="MAX")
             pipe.delete(pending, _key(project, "since"))
             pipe.srem("ecg:dirty", project)
+            pipe.set(_key(project, "reading"), round_number)
             pipe.zcard(taken)
             return int(pipe.execute()[-1])
 
@@ -151,7 +153,7 @@ class JobQueue:
         """Queue a round for every project whose hints are due; returns the new job ids."""
         started = []
         for project in sorted(text(p) for p in self.redis.smembers("ecg:dirty")):
-            waiting = any(job.state != "started" for job in self.jobs(project, "retrain"))
+            waiting = any(self._will_take(project, job) for job in self.jobs(project, "retrain"))
             due = is_due(
                 self.pending(project),
                 now=now,
@@ -190,6 +192,10 @@ class JobQueue:
         keys = self.redis.scan_iter(match=_key(project, "taken:*"), count=1000)
         rounds = [int(text(key).rsplit(":", 1)[1]) for key in keys]
         return sorted(number for number in rounds if job_id_of(project, "retrain", number) not in alive)
+
+    def _will_take(self, project: str, job: JobView) -> bool:
+        """Whether a round has yet to take the hints: it waits, or its process is still starting."""
+        return job.state != "started" or number_of(job.id) > int(self.redis.get(_key(project, "reading")) or 0)
 
     def _request(self, project: str, kind: Kind) -> str:
         try:
@@ -250,6 +256,15 @@ class JobQueue:
 def job_id_of(project: str, kind: Kind, number: int) -> str:
     """The RQ job id; a number because RQ keeps ids of failed jobs taken (RQ 3.0)."""
     return f"{kind}-{project}-{number}"
+
+
+def number_of(job_id: str) -> int:
+    """The number in a job id.
+
+    >>> number_of("retrain-12-3")
+    3
+    """
+    return int(job_id.rsplit("-", 1)[1])
 
 
 def text(raw: bytes | str) -> str:

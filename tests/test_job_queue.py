@@ -33,6 +33,16 @@ def test_thirty_submissions_make_one_waiting_round(queue: JobQueue, redis: Redis
     assert Queue("train", connection=redis).job_ids == ["retrain-1-1"]
 
 
+def test_a_round_whose_process_is_still_starting_takes_the_hints(queue: JobQueue, redis: Redis) -> None:
+    queue.hint("1", ["a1"], now=0)
+    (job,) = queue.dispatch_due(now=20)
+    Job.fetch(job, connection=redis).set_status("started")
+    assert queue.dispatch_due(now=21) == []
+    queue.take("1", 1)
+    queue.hint("1", ["a2"], now=30)
+    assert len(queue.dispatch_due(now=50)) == 1
+
+
 def test_a_running_round_lets_exactly_one_wait(queue: JobQueue, redis: Redis) -> None:
     queue.hint("1", ["a1"], now=0)
     queue.dispatch_due(now=20)

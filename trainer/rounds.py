@@ -151,17 +151,18 @@ class Round:
     ) -> tuple[Predictor, TrainingSummary]:
         """The predictor that would serve, as it would serve; its files are in `folder`."""
         memory = remember(reports)
+        predictor: Predictor = RulesPredictor(version, config.labels, memory)
+        summary = TrainingSummary()
+        if network:
+            self.progress(stage="training")
+            trained, summary = self.fine_tune(reports, config, folder)
+            self.progress(stage="exporting")
+            if self.settings.engine == "openvino":
+                export_openvino(folder)
+            predictor = open_model(folder, version, "model", trained, config.labels, memory, self.settings)
+        # Last: the fine-tuning replaces the folder.
         (folder / MEMORY).write_text(memory.to_json(), "utf-8")
-        tasks = [report.task_id for report in reports]
-        if not network:
-            return RulesPredictor(version, config.labels, memory), TrainingSummary(tasks=tasks)
-        self.progress(stage="training")
-        trained, summary = self.fine_tune(reports, config, folder)
-        self.progress(stage="exporting")
-        if self.settings.engine == "openvino":
-            export_openvino(folder)
-        predictor = open_model(folder, version, "model", trained, config.labels, memory, self.settings)
-        return predictor, summary.model_copy(update={"tasks": tasks})
+        return predictor, summary.model_copy(update={"tasks": [report.task_id for report in reports]})
 
     def fine_tune(
         self, reports: Sequence[Report], config: LabelConfig, folder: Path

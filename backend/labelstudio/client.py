@@ -155,6 +155,8 @@ class LabelStudioClient:
 
     def lowest_scores(self, project: str, k: int) -> list[tuple[int, float]]:
         """The first k tasks of the pool as Label Studio orders them, by score of the project's model version."""
+        if not self.project(project).fields.get("task_number"):
+            return []  # Label Studio answers 500 when a project without tasks is ordered by score
         include = "id,predictions_score"
         _, tasks = pages.first(
             self.session, project, pages.UNLABELLED, include, k, ordering="tasks:predictions_score", with_computed=False

@@ -19,7 +19,7 @@ FINDING_LABELS = frozenset({"EVENT", "DIAG"})
 
 _REACH = 120  # characters a scope spans at most: clauses are short, and it bounds the work
 _LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)]"
-_AFTER_GAP = re.compile(r"[ \t]{0,4}[:=]?[ \t]{0,4}")
+_AFTER_GAP = re.compile(r"(?:\([a-z0-9]{1,12}\))?[ \t]{0,4}[:=]?[ \t]{0,4}")
 _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]])|[ \t]{1,8}")
 
 

@@ -255,9 +255,9 @@ def _patterns() -> _Patterns:
     return _Patterns(
         number=re.compile(number),
         to_later=re.compile(rf"{gap}[至到]{gap}约?{number}"),
-        ratio=re.compile(rf"[0-9]{{1,2}}[:/][0-9]{{1,2}}{gap}(?:{_alternatives('names', 'after_ratio')})"),
+        ratio=re.compile(rf"{_RATIO}(?:[-~]{_RATIO})?{gap}(?:{_alternatives('names', 'after_ratio')})"),
         range_over_time=re.compile(rf"{gap}\(\x00{{1,30}}\){gap}[-~]{gap}"),
-        no_bare_after=re.compile(r"[a-z]|[ \t]?[年月日时点分]"),
+        no_bare_after=re.compile(r"[a-z]|[ \t]?(?:[年月日点]|时(?!间)|分(?!析))"),
         names_with_digits=re.compile(r"(?:ptf)?[rs]?v[1-9]r?|pnn[0-9]{2}|cha2ds2|[rst][1-3](?=[qt、,/])"),
         administrative=re.compile(_ADMINISTRATIVE, re.MULTILINE),
         axes=re.compile(_AXES),
@@ -275,6 +275,8 @@ def _patterns() -> _Patterns:
 
 # P-R-T轴 60 45 38: one reading of two or three angles set apart by blanks.
 _AXES = r"(?:轴|axes)[ \t]{0,4}[:=]?[ \t]{0,4}[+-]?[0-9]{1,3}°?(?:[ \t]{1,3}[+-]?[0-9]{1,3}°?){1,2}(?!\.?[0-9])"
+
+_RATIO = r"[0-9]{1,2}[:/][0-9]{1,2}"
 
 # Ids, list numbers, ordinal numbers.
 _ADMINISTRATIVE = (
