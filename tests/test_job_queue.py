@@ -49,7 +49,7 @@ def test_a_running_round_lets_exactly_one_wait(queue: JobQueue, redis: Redis) ->
     Queue("train", connection=redis).empty()  # as if a worker had popped it
     job = queue.request_round("1")
     Job.fetch(job, connection=redis).set_status("started")
-    queue.take("1", 1)
+    queue.take("1", 2)
     assert queue.dispatch_due(now=100) == []
     queue.hint("1", ["a2"], now=100)
     assert len(queue.dispatch_due(now=200)) == 1

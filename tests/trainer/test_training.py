@@ -49,7 +49,7 @@ def weights(folder: Path) -> bytes:
 def test_what_was_trained_is_found_again(tiny_base: Path, tmp_path: Path) -> None:
     unseen = [report(35, "房颤"), report(42, "窦性心律")]
     result = fine_tune(
-        REPORTS, SCHEME, tiny_base, tmp_path / "model", replace(RECIPE, steps=120), lambda _: None, validation=unseen
+        REPORTS, SCHEME, tiny_base, tmp_path / "model", replace(RECIPE, steps=300), lambda _: None, validation=unseen
     )
     assert result.validation_f1 == pytest.approx(1.0)
     assert result.loss < 0.1

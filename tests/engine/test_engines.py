@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend.engine import Engine, Kind, Precision, open_engine
+from backend.engine.openvino import CACHE_FOLDER
+from backend.errors import ModelError
+from trainer.export import export_openvino
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS: tuple[Kind, ...] = ("openvino", "torch")
+
+RANDOM = np.random.default_rng(0)
+SEQUENCES = [RANDOM.integers(4, 100, size=n) for n in (5, 0, 62, 1, 17, 62, 5, *range(1, 40))]
+
+
+def opened(folder: Path, kind: Kind, precision: Precision = "f32") -> Engine:
+    return open_engine(folder, kind=kind, precision=precision, threads=1)
+
+
+def largest_difference(left: list[NDArray[np.float32]], right: list[NDArray[np.float32]]) -> float:
+    return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_sequence_gets_its_own_rows_in_input_order(tiny_model: Path, kind: Kind) -> None:
+    engine = opened(tiny_model, kind)
+    together = engine.probabilities(SEQUENCES)
+    assert [rows.shape for rows in together] == [(len(sequence), 5) for sequence in SEQUENCES]
+    alone = [engine.probabilities([sequence])[0] for sequence in SEQUENCES]
+    assert largest_difference(together, alone) < 1e-5
+    for rows in together:
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_result_is_not_overwritten_by_the_next_call(tiny_model: Path) -> None:
+    engine = opened(tiny_model, "openvino")
+    first = engine.probabilities(SEQUENCES[:1])[0]
+    kept = first.copy()
+    engine.probabilities([SEQUENCES[0][::-1]])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_the_engines_agree_in_full_precision(tiny_model: Path) -> None:
+    left, right = (opened(tiny_model, kind).probabilities(SEQUENCES) for kind in KINDS)
+    assert largest_difference(left, right) < 1e-5
+    assert max(float(rows.max(initial=0)) for rows in left) > 0.5  # the network says something
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_is_near_full_precision(tiny_model: Path, kind: Kind) -> None:
+    half = opened(tiny_model, kind, "bf16")
+    difference = largest_difference(half.probabilities(SEQUENCES), opened(tiny_model, kind).probabilities(SEQUENCES))
+    assert difference < 0.05
+    assert (difference > 0) == (half.precision == "bf16")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_auto_is_half_precision_where_the_processor_has_it(tiny_model: Path, kind: Kind) -> None:
+    import torch
+
+    features = torch.cpu.get_capabilities()
+    native = torch.cuda.is_available() if kind == "torch" else False
+    expected = "bf16" if native or features.get("avx512_bf16") or features.get("amx_bf16") else "f32"
+    assert opened(tiny_model, kind, "auto").precision == expected
+    assert opened(tiny_model, kind, "f32").precision == "f32"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_window_is_told_and_kept(tiny_model: Path, kind: Kind) -> None:
+    engine = opened(tiny_model, kind)
+    assert engine.max_tokens == 62
+    with pytest.raises(ModelError, match="63 tokens, 62 fit"):
+        engine.probabilities([np.full(63, 5)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_sequences_give_no_results(tiny_model: Path, kind: Kind) -> None:
+    assert opened(tiny_model, kind).probabilities([]) == []
+
+
+# ---- what can be wrong with a folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in KINDS for name in ("config.json", "tokenizer.json")]
+    + [("openvino", "openvino.xml"), ("openvino", "openvino.bin"), ("torch", "model.safetensors")],
+)
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_a_missing_or_damaged_file_is_a_model_error(model_copy: Path, kind: Kind, name: str, damage: str) -> None:
+    content = (model_copy / name).read_bytes()
+    (model_copy / name).unlink()
+    if damage == "cut short":
+        (model_copy / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=str(model_copy)):
+        opened(model_copy, kind)
+
+
+def test_a_model_that_was_not_exported_says_what_to_do(model_copy: Path) -> None:
+    (model_copy / "openvino.xml").unlink()
+    with pytest.raises(ModelError, match=r"has no openvino\.xml.*export the model"):
+        opened(model_copy, "openvino")
+
+
+def test_an_encoder_without_a_head_is_refused(model_copy: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(model_copy / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier")}
+    save_file(kept, model_copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"has no: classifier\.bias, classifier\.weight"):
+        opened(model_copy, "torch")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_no_numbers_are_found_when_they_are_used(model_copy: Path, kind: Kind) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(model_copy / "model.safetensors")
+    tensors["classifier.weight"] = np.full_like(tensors["classifier.weight"], np.nan)
+    save_file(tensors, model_copy / "model.safetensors", metadata={"format": "pt"})
+    export_openvino(model_copy)
+    with pytest.raises(ModelError, match="not numbers"):
+        opened(model_copy, kind).probabilities(SEQUENCES)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:50], lambda data: b"?" * len(data)])
+def test_a_damaged_cache_is_made_anew(model_copy: Path, damage: object) -> None:
+    assert callable(damage)
+    before = opened(model_copy, "openvino").probabilities(SEQUENCES)
+    blobs = list((model_copy / CACHE_FOLDER).iterdir())
+    assert blobs
+    for blob in blobs:
+        content = blob.read_bytes()
+        blob.chmod(0o600)
+        blob.write_bytes(damage(content))
+    assert largest_difference(opened(model_copy, "openvino").probabilities(SEQUENCES), before) == 0
+
+
+def test_a_model_whose_cache_cannot_be_written_is_served(model_copy: Path) -> None:
+    (model_copy / CACHE_FOLDER).write_text("in the way")
+    assert opened(model_copy, "openvino").probabilities(SEQUENCES[:1])[0].shape == (5, 5)
+
+
+def test_an_export_that_fails_leaves_the_folder(model_copy: Path) -> None:
+    (model_copy / "model.safetensors").write_bytes(b"")
+    before = {path.name: path.read_bytes() for path in model_copy.iterdir()}
+    with pytest.raises(ModelError, match=str(model_copy)):
+        export_openvino(model_copy)
+    assert {path.name: path.read_bytes() for path in model_copy.iterdir()} == before
+
+
+def test_a_second_export_is_served_at_once(model_copy: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    opened(model_copy, "openvino").probabilities(SEQUENCES)
+    tensors = load_file(model_copy / "model.safetensors")
+    tensors["classifier.weight"] = tensors["classifier.weight"][::-1].copy()
+    save_file(tensors, model_copy / "model.safetensors", metadata={"format": "pt"})
+    export_openvino(model_copy)
+    left, right = (opened(model_copy, kind).probabilities(SEQUENCES) for kind in KINDS)
+    assert largest_difference(left, right) < 1e-5
+
+
+# ---- what is imported, and what is sent
+
+
+def test_openvino_serves_without_torch_and_without_telemetry(tiny_model: Path) -> None:
+    script = """
+import json, socket, sys
+from pathlib import Path
+import numpy as np
+
+class Forbidden(socket.socket):
+    def connect(self, address):
+        raise AssertionError(address)
+
+socket.socket = Forbidden
+from backend.engine import open_engine
+before = sorted(sys.modules)
+open_engine(Path(sys.argv[1]), kind="openvino", precision="auto", threads=1).probabilities([np.array([5, 6])])
+loaded = [name for name in sys.modules if name.split(".")[0] in ("torch", "transformers", "datasets", "trainer")]
+telemetry = [name for name, module in sys.modules.items() if module and name.startswith("openvino_telemetry")]
+print(json.dumps([loaded, telemetry, "openvino" in before]))
+"""
+    command = [sys.executable, "-c", script, str(tiny_model)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert json.loads(done.stdout) == [[], [], False]
