@@ -22,9 +22,10 @@ from backend.labelstudio.wire import JsonObject
 
 logger = logging.getLogger(__name__)
 
-IMPORT_CHUNK = 2000
-DELETE_SECONDS = 600.0
-"""Deleting 10,000 predictions takes Label Studio half a minute."""
+IMPORT_CHUNK = 10_000
+"""Predictions of one request. Each request counts all tasks of the project anew (6 s for 10,000), so few and large."""
+LONG: Any = {"max_retries": 0, "timeout": 600.0}
+"""For importing and deleting: 10,000 predictions take Label Studio up to a minute."""
 
 
 @dataclass(frozen=True)
@@ -184,14 +185,15 @@ class LabelStudioClient:
     def import_predictions(self, project: str, predictions: Sequence[JsonObject]) -> int:
         """Store predictions (`{"task", "result", "score", "model_version"}`); returns how many.
 
-        Raises LabelStudioError when Label Studio took fewer than were sent; those it took stay.
+        Give as many as there are: every request costs Label Studio seconds in a large project. Raises
+        LabelStudioError when it took fewer than were sent; those it took stay.
         """
         created = 0
         for start in range(0, len(predictions), IMPORT_CHUNK):
             requests: list[Any] = list(predictions[start : start + IMPORT_CHUNK])
             with self.session.asking(f"predictions of project {project}", quiet=True):
                 answer = self.session.sdk.projects.import_predictions(
-                    id=int(project), request=requests, request_options=ONCE
+                    id=int(project), request=requests, request_options=LONG
                 )
             created += answer.created or 0
             if answer.created != len(requests):
@@ -208,7 +210,7 @@ class LabelStudioClient:
         before = self.project(project).model_version
         with self.session.asking(f"predictions of version {version}"):
             path = f"api/projects/{int(project)}/model-versions/"
-            answer = self.session.raw("DELETE", path, {"model_version": version}, DELETE_SECONDS)
+            answer = self.session.raw("DELETE", path, {"model_version": version}, LONG["timeout"])
         if before not in ("", version) and self.project(project).model_version != before:
             self.update_project(project, {"model_version": before})
         return int(answer.get("deleted_predictions", 0))

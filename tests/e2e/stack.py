@@ -76,6 +76,20 @@ class Stack:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(90)
+        for name in ("http", "client"):
+            if (opened := self.__dict__.pop(name, None)) is not None:
+                opened.close()
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """Label Studio's REST API; closed by `stop`, opened again when asked for."""
+        server = self.label_studio
+        return httpx.Client(base_url=server.url, headers={"Authorization": f"Token {server.token}"}, timeout=60)
+
+    @cached_property
+    def client(self) -> LabelStudioClient:
+        """Our client; closed by `stop`, opened again when asked for."""
+        return LabelStudioClient(self.label_studio.url, self.label_studio.token, backend_url=self.url)
 
     def healthy(self) -> bool:
         """Whether the web process answers."""
@@ -122,28 +136,25 @@ class LabelProject:
     def create(cls, stack: Stack, title: str, config: str, tasks: Iterable[dict[str, Any]]) -> LabelProject:
         """Create, import, connect."""
         server = stack.label_studio
-        with httpx.Client(base_url=server.url, headers={"Authorization": f"Token {server.token}"}, timeout=60) as http:
-            body = {"title": title, "label_config": config}
-            number = str(http.post("/api/projects/", json=body).raise_for_status().json()["id"])
-            rows = [
-                {"data": t["data"], "annotations": [{"result": a["result"]} for a in t.get("annotations", [])]}
-                for t in tasks
-            ]
-            http.post(f"/api/projects/{number}/import", json=rows).raise_for_status()
+        body = {"title": title, "label_config": config}
+        number = str(stack.http.post("/api/projects/", json=body).raise_for_status().json()["id"])
+        rows = [
+            {"data": t["data"], "annotations": [{"result": a["result"]} for a in t.get("annotations", [])]}
+            for t in tasks
+        ]
+        stack.http.post(f"/api/projects/{number}/import", json=rows).raise_for_status()
         stack.ecgal("connect", "--url", server.url, "--token", server.token, "--project", number)
         return cls(stack, number)
 
-    @cached_property
+    @property
     def http(self) -> httpx.Client:
         """Label Studio's REST API."""
-        server = self.stack.label_studio
-        return httpx.Client(base_url=server.url, headers={"Authorization": f"Token {server.token}"}, timeout=60)
+        return self.stack.http
 
-    @cached_property
+    @property
     def client(self) -> LabelStudioClient:
-        """Our client on the same project."""
-        server = self.stack.label_studio
-        return LabelStudioClient(server.url, server.token, backend_url=self.stack.url)
+        """Our client on the same Label Studio."""
+        return self.stack.client
 
     def status(self) -> dict[str, Any]:
         """`GET /api/projects/{id}/status`."""
@@ -160,7 +171,7 @@ class LabelProject:
 
     def wait_settled(self) -> dict[str, Any]:
         """Wait until the loop rests."""
-        return wait_for(self.settled, "the end of the round")
+        return dict(wait_for(self.settled, "the end of the round"))
 
     def wait_round(self, after: int) -> dict[str, Any]:
         """Wait until a round newer than `after` is decided and the loop rests."""
@@ -169,7 +180,7 @@ class LabelProject:
             status = self.settled()
             return status if status and status["rounds"] and status["rounds"][0]["round"] > after else None
 
-        return wait_for(newer, f"a round after {after}")
+        return dict(wait_for(newer, f"a round after {after}"))
 
     def next_task(self) -> dict[str, Any]:
         """The next task of the labelling stream."""
@@ -184,3 +195,50 @@ class LabelProject:
         """The model card of a version."""
         path = self.stack.home / "projects" / self.id / "models" / version / "card.json"
         return dict(json.loads(path.read_text("utf-8")))
+
+    def newest(self) -> dict[str, Any]:
+        """The model card of the newest version."""
+        return self.card(self.status()["rounds"][0]["version"])
+
+    def wait_trained(self, annotations: set[int]) -> dict[str, Any]:
+        """Wait until the newest version was made from these annotations, whatever else; its card."""
+
+        def trained() -> dict[str, Any] | None:
+            status = self.settled()
+            card = self.newest() if status and status["rounds"] else None
+            return card if card and annotations <= set(card["dataset"]["annotations"]) else None
+
+        return dict(wait_for(trained, f"a version made from the annotations {sorted(annotations)}"))
+
+    def serve(self, version: str) -> None:
+        """`ecgal promote`, until the version serves and the pool is ranked with it."""
+        self.stack.ecgal("promote", "--project", self.id, version)
+        wait_for(lambda: (s := self.settled()) and s["serving"] == version, f"{version} to serve")
+
+    def queue(self, top: int) -> list[int]:
+        """Task ids of `ecgal queue`."""
+        rows = json.loads(self.stack.ecgal("queue", "--project", self.id, "--top", str(top), "--json"))
+        return [row["task_id"] for row in rows]
+
+    def in_label_studio(self) -> tuple[str, str]:
+        """Title of the ML backend and model version of the project."""
+        backend = self.client.backend(self.id, self.stack.url)
+        assert backend is not None
+        return backend["title"], self.client.project(self.id).model_version
+
+    def predictions(self) -> list[dict[str, Any]]:
+        """All stored predictions."""
+        answer = self.http.get("/api/predictions/", params={"project": self.id})
+        return list(answer.raise_for_status().json())
+
+    def data(self) -> dict[int, dict[str, Any]]:
+        """Task id -> data of all tasks."""
+        fields = {"project": self.id, "include": "id,data", "page_size": 1000}
+        tasks = self.http.get("/api/tasks", params=fields).raise_for_status().json()["tasks"]
+        return {task["id"]: task["data"] for task in tasks}
+
+    def import_tasks(self, tasks: list[dict[str, Any]]) -> list[int]:
+        """Import tasks, with annotations where they have some; the new ids."""
+        before = set(self.data())
+        self.http.post(f"/api/projects/{self.id}/import", json=tasks).raise_for_status()
+        return sorted(set(self.data()) - before)

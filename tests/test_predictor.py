@@ -1,0 +1,125 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, models
+
+from backend.engine.tokenizer import TextTokenizer
+from backend.ner.scheme import LabelScheme
+from backend.ner.spans import Span
+from backend.predictor import ModelPredictor, RulesPredictor, overlay
+from backend.rules import SpanMemory
+
+SCHEME = LabelScheme(("HR", "EVENT"))
+ALPHABET = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", *"心率次分甲乙丙丁0123456789/，"]
+
+
+@dataclass
+class DigitsAreHeartRates:
+    """An engine that tags every run of digits HR, sure of all but the digit 5; remembers what it was asked."""
+
+    vocabulary: list[str]
+    max_tokens: int = 510
+    precision: str = "f32"
+    asked: list[list[int]] = field(default_factory=list)
+
+    def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        self.asked += [list(map(int, ids)) for ids in sequences]
+        return [self._one(ids) for ids in sequences]
+
+    def _one(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        rows = np.zeros((len(ids), 5), dtype=np.float32)
+        for i, token in enumerate(ids):
+            digit = self.vocabulary[token].isdigit()
+            before = i > 0 and self.vocabulary[ids[i - 1]].isdigit()
+            rows[i, (2 if before else 1) if digit else 0] = 1.0
+            if self.vocabulary[token] == "5":
+                rows[i] = 0.2
+        return rows
+
+
+@pytest.fixture
+def engine() -> DigitsAreHeartRates:
+    return DigitsAreHeartRates(ALPHABET)
+
+
+@pytest.fixture
+def predictor(engine: DigitsAreHeartRates) -> ModelPredictor:
+    vocabulary = {piece: i for i, piece in enumerate(ALPHABET)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(["[UNK]", "[CLS]", "[SEP]", "[PAD]"])
+    return ModelPredictor("v1", "model", SCHEME, SCHEME.labels, TextTokenizer(tokenizer), engine)
+
+
+def spans(predictor: ModelPredictor, text: str) -> list[Span]:
+    return list(predictor.predict([text])[0].spans)
+
+
+def test_spans_are_code_points_of_the_text(predictor: ModelPredictor) -> None:
+    assert spans(predictor, "心率72，甲8") == [Span(2, 4, "HR"), Span(6, 7, "HR")]
+    assert spans(predictor, "心率72，甲8")[0].source == "model"
+
+
+def test_an_empty_text_has_no_span_and_nothing_to_ask(predictor: ModelPredictor) -> None:
+    (empty,) = predictor.predict([""])
+    assert (empty.spans, empty.uncertainty) == ((), 0.0)
+    assert predictor.predict([]) == []
+
+
+def test_the_uncertainty_is_the_mean_token_entropy(predictor: ModelPredictor) -> None:
+    sure, unsure = predictor.predict(["心率72", "心率75"])
+    assert sure.uncertainty == pytest.approx(0, abs=1e-6)
+    assert unsure.uncertainty == pytest.approx(1 / 4, abs=1e-6)
+    assert unsure.priority == unsure.uncertainty
+
+
+def test_the_same_text_is_computed_once(predictor: ModelPredictor, engine: DigitsAreHeartRates) -> None:
+    first, _, third = predictor.predict(["心率72", "甲", "心率72"])
+    assert first == third
+    assert len(engine.asked) == 2
+
+
+def test_a_long_text_is_computed_in_windows_and_gives_the_same(
+    predictor: ModelPredictor, engine: DigitsAreHeartRates
+) -> None:
+    text = "心率72，甲乙" * 120
+    whole = spans(predictor, text)
+    assert len(engine.asked) > 1
+    assert len(whole) == 120
+    small = DigitsAreHeartRates(ALPHABET, max_tokens=16)
+    assert spans(replace(predictor, engine=small), text) == whole
+    assert max(map(len, small.asked)) == 16
+
+
+def test_labels_that_vanished_are_dropped(predictor: ModelPredictor) -> None:
+    assert spans(replace(predictor, labels=("EVENT",)), "心率72") == []
+
+
+def test_labels_the_network_does_not_know_come_from_rules_and_memory(predictor: ModelPredictor) -> None:
+    memory = SpanMemory.from_reports([("甲乙，丙", [Span(0, 2, "新")])] * 3)
+    wider = replace(predictor, labels=("HR", "EVENT", "新"), memory=memory)
+    assert spans(wider, "甲乙，心率72") == [Span(0, 2, "新"), Span(5, 7, "HR")]
+
+
+def test_rules_mode_asks_the_network_for_the_uncertainty_alone(predictor: ModelPredictor) -> None:
+    (found,) = replace(predictor, mode="rules").predict(["心率75次/分"])
+    assert list(found.spans) == [Span(2, 7, "HR")]
+    assert found.uncertainty > 0.1
+
+
+def test_merged_lets_number_rules_override_the_network(predictor: ModelPredictor) -> None:
+    assert spans(replace(predictor, mode="merged"), "心率72次/分，甲8") == [Span(2, 7, "HR"), Span(9, 10, "HR")]
+
+
+def test_rules_predict_without_a_network() -> None:
+    (found,) = RulesPredictor("rules-1", ("HR",)).predict(["心率72次/分"])
+    assert list(found.spans) == [Span(2, 7, "HR")]
+    assert 0 <= found.uncertainty <= 1
+    assert found.version == "rules-1"
+
+
+def test_an_overlay_keeps_the_first_and_fills_the_gaps() -> None:
+    first, second = [Span(2, 4, "A")], [Span(0, 3, "B"), Span(4, 6, "B")]
+    assert overlay(first, second) == [Span(2, 4, "A"), Span(4, 6, "B")]
