@@ -97,6 +97,8 @@ class ModelCard(_Record):
     evaluation: Evaluation
     decision: Decision
     engine: dict[str, str] = {}
+    files: dict[str, int] = {}
+    """Bytes of each file of the version, by which damage is noticed."""
 
     @property
     def f1(self) -> float | None:

@@ -53,6 +53,7 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "project": project,
         "serving": serving,
         "target": registry.target(project),
+        "damage": registry.damage(project, serving),
         "labelled": cards[0].dataset.reports if cards else 0,
         "pending": parts.queue.pending(project).count,
         "pool": parts.index.count(project, serving),
@@ -113,7 +114,9 @@ def _round(card: ModelCard) -> dict[str, Any]:
         "version": card.version,
         "created": card.created,
         "reports": card.dataset.reports,
+        "mode": card.mode,
         "f1": card.f1,
+        "f1_by_mode": {mode: score.micro.f1 for mode, score in card.evaluation.modes.items()},
         "promoted": card.decision.promote,
         "reason": card.decision.reason,
     }
@@ -123,7 +126,6 @@ def _model(card: ModelCard, serving: str) -> dict[str, Any]:
     score = card.evaluation.modes.get(card.mode)
     return {
         **_round(card),
-        "mode": card.mode,
         "method": card.evaluation.method,
         "base_model": card.base_model,
         "serving": card.version == serving,

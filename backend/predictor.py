@@ -24,6 +24,7 @@ from backend.ner.prediction import Prediction
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
 from backend.ner.uncertainty import mean_token_entropy
+from backend.registry import MEMORY
 from backend.rules import EMPTY_MEMORY, SpanMemory, numbers, propose, uncertainty
 from backend.settings import Settings
 
@@ -31,8 +32,6 @@ WINDOW = 254
 """Tokens of a window; with its two special tokens a power of two."""
 OVERLAP = 64
 """Tokens two windows share, so that every token of a long report has context on both sides."""
-MEMORY = "memory.json"
-"""File of the span memory in a version's folder."""
 TINY = 1e-12
 """Keeps the logarithm of a probability finite."""
 

@@ -19,17 +19,20 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from backend.errors import BadRequest, ModelError, NotFound
+from backend.errors import BackendError, BadRequest, ModelError, NotFound
 from backend.model_card import ModelCard
 
 RULES_VERSION = "rules-1"
 """The version before any annotation: rules alone. Changing the rules visibly means a new number."""
+
+MEMORY = "memory.json"
+"""Span memory of a version; every version that can serve has one."""
 
 PROJECT_ID = re.compile(r"[0-9]{1,18}")
 
@@ -127,10 +130,11 @@ class Registry:
     # Versions ---------------------------------------------------------------------------------
 
     def versions(self, project: str) -> list[ModelCard]:
-        """Cards of all complete versions, newest first."""
-        folder = self.folder(project) / "models"
-        names = [p.name for p in folder.iterdir() if (p / "card.json").is_file()] if folder.is_dir() else []
-        cards = [self.card(project, name) for name in names if not name.startswith(".")]
+        """Cards of all complete versions, newest first; one that cannot be read is left out (see `damage`)."""
+        cards = []
+        for name in self._names(project):
+            with suppress(ModelError):
+                cards.append(self.card(project, name))
         return sorted(cards, key=lambda card: (card.round, card.created), reverse=True)
 
     def card(self, project: str, version: str) -> ModelCard:
@@ -144,8 +148,8 @@ class Registry:
             raise ModelError("Unreadable model card", version, type(error).__name__) from None
 
     def exists(self, project: str, version: str) -> bool:
-        """Whether the version can serve: the rules, or a complete folder."""
-        return version == RULES_VERSION or (self.model_folder(project, version) / "card.json").is_file()
+        """Whether the version can serve: the rules, or a complete folder that was not pruned."""
+        return version == RULES_VERSION or (self.model_folder(project, version) / MEMORY).is_file()
 
     def model_folder(self, project: str, version: str) -> Path:
         """Folder of a version; raises NotFound for a name that is none (it becomes a path)."""
@@ -154,9 +158,20 @@ class Registry:
         return self.folder(project) / "models" / version
 
     def last_round(self, project: str) -> int:
-        """Number of the newest round that produced a version; 0 before the first."""
-        cards = self.versions(project)
-        return cards[0].round if cards else 0
+        """Number of the newest round that produced a version, readable or not; 0 before the first."""
+        return max(map(round_of, self._names(project)), default=0)
+
+    def damage(self, project: str, version: str) -> str:
+        """What is wrong with the files of a version as a sentence; "" when all have their size."""
+        if version == RULES_VERSION:
+            return ""
+        try:
+            files = self.card(project, version).files
+        except BackendError as error:
+            return str(error)
+        folder = self.model_folder(project, version)
+        wrong = [name for name, size in files.items() if _size(folder / name) != size]
+        return f"Damaged files of {version}: {', '.join(wrong)}" if wrong else ""
 
     def new_folder(self, project: str) -> Path:
         """An empty folder beside the versions, to fill and hand to `publish`."""
@@ -166,6 +181,8 @@ class Registry:
 
     def publish(self, card: ModelCard, folder: Path) -> Path:
         """Write the card into `folder` and rename it to its final place; an existing version stays."""
+        files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+        card = card.model_copy(update={"files": files})
         (folder / "card.json").write_text(card.model_dump_json(indent=1), "utf-8")
         final = self.model_folder(card.project, card.version)
         if final.exists():
@@ -179,6 +196,22 @@ class Registry:
         folder = self.folder(project) / "models"
         for left in folder.glob(".new-*") if folder.is_dir() else ():
             shutil.rmtree(left, ignore_errors=True)
+
+    def prune(self, project: str, keep: int) -> list[str]:
+        """Remove all but the card from versions that neither serve, shall serve, nor are among the newest `keep`.
+
+        The version before the serving one stays for a roll back. Returns the versions that were pruned.
+        """
+        cards, serving = self.versions(project), self.serving(project)
+        needed = {serving, self.target(project), self.before(project, serving), *(c.version for c in cards[:keep])}
+        pruned = [c.version for c in cards if c.version not in needed and self.exists(project, c.version)]
+        for version in pruned:
+            folder = self.model_folder(project, version)
+            (folder / MEMORY).unlink()  # first: without it the version no longer counts as usable
+            for path in folder.iterdir():
+                if path.name != "card.json":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return pruned
 
     # Pointers ---------------------------------------------------------------------------------
 
@@ -202,9 +235,16 @@ class Registry:
         """The promoted version before `version`, for a roll back; `rules-1` when there is none."""
         if version == RULES_VERSION:
             return RULES_VERSION
-        current = self.card(project, version).round
-        older = [c for c in self.versions(project) if c.round < current and c.decision.promote]
+        current = round_of(version)
+        versions = self.versions(project)
+        older = [c for c in versions if c.round < current and c.decision.promote and self.exists(project, c.version)]
         return older[0].version if older else RULES_VERSION
+
+    def _names(self, project: str) -> list[str]:
+        """Versions with a card, in no order."""
+        folder = self.folder(project) / "models"
+        names = [p.name for p in folder.iterdir() if (p / "card.json").is_file()] if folder.is_dir() else []
+        return [name for name in names if not name.startswith(".")]
 
     def _pointer(self, project: str, name: str) -> str:
         version = (_read(self.folder(project) / name) or "").strip()
@@ -212,8 +252,25 @@ class Registry:
 
     def _point(self, project: str, name: str, version: str) -> None:
         if not self.exists(project, version):
-            raise NotFound("No such version", version, "`ecgal models` lists them")
+            raise NotFound("No such version, or its weights were pruned", version, "`ecgal models` lists them")
         write_atomic(self.folder(project) / name, version)
+
+
+def round_of(version: str) -> int:
+    """The round in a version's name; 0 for the rules.
+
+    >>> round_of("ecg-r0012-0badcafe"), round_of("rules-1")
+    (12, 0)
+    """
+    found = re.match(r"ecg-r([0-9]+)-", version)
+    return int(found[1]) if found else 0
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _read(path: Path) -> str | None:

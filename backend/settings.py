@@ -94,6 +94,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Annotated holdout reports below which rounds are judged by cross-validation.",
     )
+    keep_versions: int = Field(
+        default=5, alias="ECG_KEEP_VERSIONS", ge=1, description="Newest versions whose weights are kept for a switch."
+    )
     reconcile_seconds: float = Field(
         default=15.0, alias="ECG_RECONCILE_SECONDS", gt=0, description="How often Label Studio is asked for changes."
     )

@@ -38,6 +38,8 @@ def status(fields: dict[str, Any]) -> str:
     lines = [f"serving   {fields['serving']}"]
     if fields["target"] != fields["serving"]:
         lines.append(f"target    {fields['target']} (serves when the pool is ranked)")
+    if fields["damage"]:
+        lines.append(f"damaged   {fields['damage']} (`ecgal rollback` goes back to the version before)")
     lines.append(
         f"reports   {fields['labelled']} in the last round, {fields['pool']} ranked, {fields['pending']} pending"
     )

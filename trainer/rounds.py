@@ -29,8 +29,8 @@ from backend.model_card import (
     TrainingSummary,
 )
 from backend.ner.scheme import LabelScheme
-from backend.predictor import MEMORY, ModelPredictor, Predictor, RulesPredictor, load_predictor, open_model
-from backend.registry import RULES_VERSION
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, load_predictor, open_model
+from backend.registry import MEMORY, RULES_VERSION
 from backend.rules import SpanMemory
 from trainer import base_model
 from trainer.dataset import FrozenDataset, Report, freeze, split
@@ -168,7 +168,7 @@ class Round:
         self, reports: Sequence[Report], config: LabelConfig, folder: Path
     ) -> tuple[tuple[str, ...], TrainingSummary]:
         """Fine-tune the base model into `folder`; returns the labels it knows and a summary."""
-        base = base_model.resolve(self.settings)
+        base = base_model.resolve(self.settings, progress=lambda message: self.progress(stage=message))
         labels = labels_of(reports, config)
         recipe = recipe_for(
             len(reports),

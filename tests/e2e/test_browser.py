@@ -6,14 +6,13 @@ A picture of a prefilled report is kept in build/screenshots/prefilled.png.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e.stack import LabelProject
+from tests.e2e.stack import LabelProject, wait_for
 from tests.label_studio import ROOT, LabelStudio
 
 pytestmark = pytest.mark.e2e
@@ -53,29 +52,79 @@ def page(label_studio: LabelStudio) -> Iterator[Page]:
         browser.close()
 
 
-def open_task(page: Page, project: LabelProject, task: int) -> Counter[str]:
-    """Open the task in the Data Manager; the texts of the regions it shows."""
+def open_task(page: Page, project: LabelProject, task: int) -> list[str]:
+    """Open the task in the Data Manager; the texts of the regions it shows, in the report's order."""
     page.goto(f"{project.stack.label_studio.url}/projects/{project.id}/data?task={task}")
-    return shown(page)
-
-
-def shown(page: Page) -> Counter[str]:
-    """The texts of the regions in the open report."""
-    page.wait_for_selector("[class*=richtext]")
     page.wait_for_selector(REGION)
-    return Counter(page.eval_on_selector_all(REGION, "spans => spans.map(span => span.textContent)"))
+    return list(page.eval_on_selector_all(REGION, "spans => spans.map(span => span.textContent)"))
 
 
-def predicted(project: LabelProject, task: int) -> Counter[str]:
-    """The texts of the stored prediction, as a browser shows them."""
+def prediction_of(project: LabelProject, task: int) -> dict[str, Any]:
+    """The one stored prediction of the task, its regions in the report's order."""
     (prediction,) = (p for p in project.predictions() if p["task"] == task)
-    return Counter(region["value"]["text"].replace("\r\n", "\n") for region in prediction["result"])
+    return {**prediction, "result": sorted(prediction["result"], key=lambda region: region["value"]["start"])}
 
 
-def test_a_report_is_prefilled(page: Page, ecg: LabelProject) -> None:
-    ecg.wait_settled()
+def texts(result: list[dict[str, Any]]) -> list[str]:
+    return [region["value"]["text"] for region in result]
+
+
+def with_regions(project: LabelProject, least: int) -> int:
+    """The most uncertain task with that many predicted regions."""
+    counts = {p["task"]: len(p["result"]) for p in project.predictions()}
+    return next(task for task in project.queue(100) if counts[task] >= least)
+
+
+def test_a_report_is_prefilled_with_the_predicted_regions(page: Page, ecg: LabelProject) -> None:
+    serving = ecg.wait_settled()["serving"]
     task = next(task for task, data in ecg.data().items() if data.get("report_id") == SHOWN)
-    assert open_task(page, ecg, task) == predicted(ecg, task)
+    assert open_task(page, ecg, task) == texts(prediction_of(ecg, task)["result"])
+    assert page.get_by_text(serving).count() == 1
     folder = ROOT / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / "prefilled.png")
+
+
+def test_the_stream_hands_out_the_queue(page: Page, ecg: LabelProject) -> None:
+    ecg.wait_settled()
+    first, second = ecg.queue(2)
+    page.goto(f"{ecg.stack.label_studio.url}/projects/{ecg.id}/data?labeling=1")
+    page.get_by_text(f"#{first}", exact=True).wait_for()
+    page.get_by_label("Skip current task").click()
+    page.get_by_text(f"#{second}", exact=True).wait_for()
+    # It is reserved for this annotator now, and would come first in every later stream.
+    ecg.annotate(second, [], was_cancelled=True)
+    assert not {first, second} & set(ecg.queue(1000))
+
+
+def test_a_correction_trains_the_version_that_fills_the_next_report(page: Page, ecg: LabelProject) -> None:
+    ecg.wait_settled()
+    task = with_regions(ecg, 2)
+    prediction = prediction_of(ecg, task)
+    relabelled, _deleted, *others = prediction["result"]
+    assert open_task(page, ecg, task) == texts(prediction["result"])
+    label, hotkey = ("TIME", "3") if relabelled["value"]["labels"] != ["TIME"] else ("DIAG", "5")
+    page.locator(REGION).nth(0).click()
+    page.keyboard.press(hotkey)
+    page.keyboard.press("Escape")
+    page.locator(REGION).nth(1).click()
+    page.keyboard.press("Backspace")
+    page.get_by_label("Submit current annotation").click()
+
+    (annotation,) = wait_for(
+        lambda: ecg.http.get(f"/api/tasks/{task}/annotations/").raise_for_status().json(), "the annotation"
+    )
+    stored = sorted(annotation["result"], key=lambda region: region["value"]["start"])
+    assert annotation["parent_prediction"] == prediction["id"]
+    assert annotation["prediction"]["model_version"] == prediction["model_version"]
+    assert texts(stored) == texts([relabelled, *others])
+    assert stored[0]["value"]["labels"] == [label]
+    assert [r["value"]["labels"] for r in stored[1:]] == [r["value"]["labels"] for r in others]
+
+    version = ecg.wait_trained({annotation["id"]})["version"]
+    if ecg.status()["serving"] != version:
+        ecg.serve(version)
+    another = with_regions(ecg, 1)
+    assert open_task(page, ecg, another) == texts(prediction_of(ecg, another)["result"])
+    assert prediction_of(ecg, another)["model_version"] == version
+    assert page.get_by_text(version).count() == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -64,7 +64,7 @@ class Site:
     @cached_property
     def project(self) -> LabelProject:
         tasks = [*reports("seed10.json"), *reports("gold.json")[POOL : POOL + 2], *reports("unlabelled.json")[:POOL]]
-        project = LabelProject.create(self.stack, "故障", CONFIG, tasks)
+        project = LabelProject.create(self.stack, "故障演练", CONFIG, tasks)
         project.wait_round(0)
         return project
 
