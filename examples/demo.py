@@ -258,7 +258,8 @@ READY {demo.label_studio_url} {demo.backend_url}""")
 
 def main() -> int:
     """Run the demo; exit status 0 after Ctrl-C, 1 with a reason when it cannot go on."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts what it puts in the background deaf to SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             run(Demo.from_env(), stack)

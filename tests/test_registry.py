@@ -74,7 +74,7 @@ def test_only_plain_names_become_version_folders(registry: Registry, version: st
 def test_a_published_version_is_complete_and_newest_comes_first(registry: Registry) -> None:
     first, second = publish(registry, 1), publish(registry, 2)
     assert [c.version for c in registry.versions("1")] == [second, first]
-    assert registry.card("1", first) == card(1)
+    assert registry.card("1", first) == card(1).model_copy(update={"files": {"memory.json": 2}})
     assert registry.card("1", first).f1 == 1
     assert registry.last_round("1") == 2
 
@@ -135,6 +135,24 @@ def test_a_damaged_card_is_named(registry: Registry) -> None:
     (registry.model_folder("1", version) / "card.json").write_text('{"version": 1}')
     with pytest.raises(ModelError, match=version):
         registry.card("1", version)
+    assert version in registry.damage("1", version)
+
+
+def test_a_damaged_version_stands_in_nobodys_way(registry: Registry) -> None:
+    first, second = publish(registry, 1), publish(registry, 2)
+    registry.promote("1", second)
+    assert registry.damage("1", second) == registry.damage("1", RULES_VERSION) == ""
+    (registry.model_folder("1", second) / "card.json").write_text("")
+    assert [c.version for c in registry.versions("1")] == [first]
+    assert registry.last_round("1") == 2
+    assert registry.serving("1") == second
+    assert registry.before("1", second) == first
+
+
+def test_a_truncated_file_is_damage(registry: Registry) -> None:
+    version = publish(registry, 1)
+    (registry.model_folder("1", version) / "memory.json").write_text("")
+    assert registry.damage("1", version) == f"Damaged files of {version}: memory.json"
 
 
 def test_a_label_config_is_written_only_when_new(registry: Registry) -> None:
