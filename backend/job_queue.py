@@ -22,7 +22,7 @@ from typing import Any, Literal
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus, Retry
 
 from backend.errors import Unavailable
@@ -135,6 +135,13 @@ class JobQueue:
         self.redis.delete(_key(project, f"failure:{kind}"), _key(project, f"progress:{kind}"))
         self.redis.set(_key(project, f"outcome:{kind}"), json.dumps({"message": message, "at": now}))
 
+    def retry_now(self, project: str) -> None:
+        """End the pauses after failures: what the jobs failed for is mended."""
+        for kind in FUNCTIONS:
+            failure = self.failure(project, kind)
+            if failure:
+                self.redis.set(_key(project, f"failure:{kind}"), json.dumps({**failure, "not_before": 0.0}))
+
     def failure(self, project: str, kind: Kind) -> dict[str, Any]:
         """The last failure: reason, failures in a row, not_before; empty when the last job went well."""
         return _loads(self.redis.get(_key(project, f"failure:{kind}")))
@@ -182,8 +189,6 @@ class JobQueue:
             state = self._state(job_id)
             if state in ALIVE:
                 views.append(JobView(job_id, kind, state.value))
-            else:
-                self.redis.srem(_key(project, f"jobs:{kind}"), job_id)
         return views
 
     def orphans(self, project: str) -> list[int]:
@@ -210,7 +215,11 @@ class JobQueue:
     def _enqueue(self, project: str, kind: Kind) -> str:
         number = self._next_number(project, kind)
         job_id = job_id_of(project, kind, number)
-        self.redis.sadd(_key(project, f"jobs:{kind}"), job_id)
+        # Remembered before it exists, so that it is never overlooked; forgotten here alone, under the lock.
+        with self.redis.pipeline() as pipe:
+            pipe.delete(_key(project, f"jobs:{kind}"))
+            pipe.sadd(_key(project, f"jobs:{kind}"), *(job.id for job in self.jobs(project, kind)), job_id)
+            pipe.execute()
         Queue(QUEUES[kind], connection=self.redis).enqueue_call(
             FUNCTIONS[kind],
             args=(project, number),
@@ -239,14 +248,17 @@ class JobQueue:
     def _state(self, job_id: str) -> JobStatus | None:
         try:
             return Job.fetch(job_id, connection=self.redis).get_status()
-        except NoSuchJobError:
+        except (NoSuchJobError, InvalidJobOperation):  # gone, or going at this moment
             return None
 
     # Progress -----------------------------------------------------------------------------------
 
     def set_progress(self, project: str, kind: Kind, fields: dict[str, Any]) -> None:
-        """Publish what the running job of this kind does; shown by `ecgal status`."""
-        self.redis.set(_key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
+        """Publish what the running job of this kind does; shown by `ecgal status`. No job fails for its sake."""
+        try:
+            self.redis.set(_key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
+        except RedisError as error:
+            logger.warning("progress of project %s is not shown: %s", project, type(error).__name__)
 
     def progress(self, project: str, kind: Kind) -> dict[str, Any]:
         """What the running job published last; empty when none runs."""

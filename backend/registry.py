@@ -5,8 +5,9 @@
     projects/<id>/models/<version>/    card.json, weights, engine files; complete or absent
     projects/<id>/target               version that shall serve (set by a round or an operator)
     projects/<id>/serving              version that serves (set when the pool is ranked with it)
-    projects/<id>/ranking.json         last finished ranking
+    projects/<id>/ranking.json         last ranking that imported predictions
     projects/<id>/fingerprint          state of the annotations the last round has read
+    projects/<id>/decided              newest version whose decision was carried out
 
 Every file is written aside and renamed, so that a killed process leaves the old or the new state.
 """
@@ -48,7 +49,7 @@ class Connection(BaseModel):
 
 
 class RankingRecord(BaseModel):
-    """A finished ranking: how many tasks, how long, and the distribution of their uncertainties."""
+    """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,12 +105,12 @@ class Registry:
         write_atomic(self.folder(project) / "connection.json", json.dumps(fields), mode=0o600)
 
     def ranking(self, project: str) -> RankingRecord | None:
-        """The last finished ranking, or None."""
+        """The last ranking, finished or not, or None."""
         text = _read(self.folder(project) / "ranking.json")
         return RankingRecord.model_validate_json(text) if text else None
 
     def save_ranking(self, project: str, record: RankingRecord) -> None:
-        """Keep the finished ranking."""
+        """Keep the ranking."""
         write_atomic(self.folder(project) / "ranking.json", record.model_dump_json(indent=1))
 
     def trained_fingerprint(self, project: str) -> str:
@@ -119,6 +120,14 @@ class Registry:
     def save_trained_fingerprint(self, project: str, fingerprint: str) -> None:
         """Keep the fingerprint of the annotations a finished round has read."""
         write_atomic(self.folder(project) / "fingerprint", fingerprint)
+
+    def decided(self, project: str) -> str:
+        """The newest version whose decision was carried out; "" before the first."""
+        return (_read(self.folder(project) / "decided") or "").strip()
+
+    def save_decided(self, project: str, version: str) -> None:
+        """The version's decision was carried out: it was aimed at, or it was not promoted."""
+        write_atomic(self.folder(project) / "decided", version)
 
     @contextmanager
     def lock(self, project: str, name: str) -> Iterator[None]:
@@ -170,7 +179,8 @@ class Registry:
         except BackendError as error:
             return str(error)
         folder = self.model_folder(project, version)
-        wrong = [name for name, size in files.items() if _size(folder / name) != size]
+        found = {name: (folder / name).stat().st_size for name in files if (folder / name).is_file()}
+        wrong = [name for name, size in files.items() if found.get(name) != size]
         return f"Damaged files of {version}: {', '.join(wrong)}" if wrong else ""
 
     def new_folder(self, project: str) -> Path:
@@ -264,13 +274,6 @@ def round_of(version: str) -> int:
     """
     found = re.match(r"ecg-r([0-9]+)-", version)
     return int(found[1]) if found else 0
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
 
 
 def _read(path: Path) -> str | None:

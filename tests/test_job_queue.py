@@ -122,6 +122,34 @@ def test_a_job_that_redis_lost_is_no_longer_listed(queue: JobQueue, redis: Redis
     assert queue.jobs("1", "retrain") == []
 
 
+def test_a_job_that_was_looked_for_too_early_is_seen_later(queue: JobQueue, redis: Redis) -> None:
+    redis.sadd("ecg:1:jobs:retrain", "retrain-1-1")  # as its request does before it makes the job
+    assert queue.jobs("1", "retrain") == []
+    Queue("train", connection=redis).enqueue("trainer.jobs.retrain", job_id="retrain-1-1")
+    assert [view.id for view in queue.jobs("1", "retrain")] == ["retrain-1-1"]
+    assert queue.request_round("1") == "retrain-1-1"
+
+
+def test_a_job_of_which_redis_lost_all_but_a_heartbeat_is_no_longer_listed(queue: JobQueue, redis: Redis) -> None:
+    job = queue.request_round("1")
+    redis.hdel(Job.key_for(job), "status")
+    assert queue.jobs("1", "retrain") == []
+
+
+def test_jobs_that_ended_are_forgotten_with_the_next_request(queue: JobQueue, redis: Redis) -> None:
+    for _ in range(3):
+        Job.fetch(queue.request_round("1"), connection=redis).set_status("finished")
+    assert redis.scard("ecg:1:jobs:retrain") == 1
+
+
+def test_a_pause_ends_when_the_cause_is_mended(queue: JobQueue) -> None:
+    queue.failed("1", "rank", "Label Studio is away", now=100)
+    queue.retry_now("1")
+    assert not queue.paused("1", "rank", now=101)
+    assert queue.failure("1", "rank")["reason"] == "Label Studio is away"
+    assert queue.failure("1", "retrain") == {}
+
+
 def test_progress_is_what_was_published_last(queue: JobQueue) -> None:
     assert queue.progress("1", "rank") == {}
     queue.set_progress("1", "rank", {"step": 3, "steps": 10})
@@ -132,6 +160,7 @@ def test_without_redis_a_hint_is_refused_loudly(tmp_path: Path) -> None:
     broken = JobQueue(Redis(unix_socket_path="/nonexistent/v.sock"), Registry(tmp_path), Settings())
     with pytest.raises(Unavailable, match="hint"):
         broken.hint("1", ["a1"], now=0)
+    broken.set_progress("1", "retrain", {"step": 1})  # lost, but no training fails for it
     with pytest.raises(Unavailable, match="Redis"):
         broken.ping()
     with pytest.raises(Unavailable, match="queued"):

@@ -17,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
+from tokenizers import Tokenizer
 
+from backend.engine.tokenizer import TextTokenizer
 from backend.errors import BaseModelError
 from backend.settings import Settings
 from trainer import wheels
-from trainer.e5_encoder import ENCODER, LAYERS, TOKENIZER, write_encoder
+from trainer.e5_encoder import ENCODER, LAYERS, TOKENIZER, WEIGHTS, write_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ def check(folder: Path) -> None:
         raise BaseModelError("transformers cannot label tokens with this kind of model", kind, "take a BERT-like model")
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
         raise BaseModelError("No weights in the base model", folder, "model.safetensors or pytorch_model.bin is needed")
-    tokenizer_json(folder)
+    TextTokenizer(Tokenizer.from_str(tokenizer_json(folder)))
 
 
 def tokenizer_json(folder: Path) -> str:
@@ -96,13 +98,16 @@ def tokenizer_json(folder: Path) -> str:
     """
     ready = folder / "tokenizer.json"
     text = ready.read_text(encoding="utf-8") if ready.is_file() else _converted_tokenizer(folder)
-    pieces = len(json.loads(text)["model"].get("vocab", ()))
-    rows = int(json.loads((folder / "config.json").read_text())["vocab_size"])
+    try:
+        pieces = len(json.loads(text)["model"]["vocab"])
+        rows = int(json.loads((folder / "config.json").read_text())["vocab_size"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BaseModelError(
+            "Tokenizer or config.json without a vocabulary", folder, "fetch the model again"
+        ) from error
     # transformers 5 makes a tokenizer of five pieces when it does not understand a vocabulary file, without a word.
     if not rows // 2 <= pieces <= rows:
-        raise BaseModelError(
-            f"The tokenizer has {pieces} pieces, the base model {rows}", folder, "the two do not match"
-        )
+        raise BaseModelError(f"The tokenizer has {pieces} pieces, the base model {rows}", folder, "they do not match")
     return text
 
 
@@ -112,9 +117,7 @@ def _converted_tokenizer(folder: Path) -> str:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return str(tokenizer.backend_tokenizer.to_str())
-    except (
-        Exception
-    ) as error:  # transformers raises what it likes here: OSError, ValueError, KeyError, ImportError, ...
+    except Exception as error:  # transformers raises what it likes here
         raise BaseModelError("No fast tokenizer in the base model", folder, "tokenizer.json is needed") from error
 
 
@@ -122,7 +125,8 @@ def build_default(folder: Path, *, download_dir: Path | None = None, progress: C
     """Build the built-in encoder in `folder` unless it is there; about 200 MB of disk while it runs.
 
     Safe to call from several processes at once: one builds, the others wait. Written aside and renamed.
-    `download_dir` keeps the wheels, or already holds them where there is no network. Raises BaseModelError.
+    `download_dir` keeps the wheels, or already holds them where there is no network; by default the folder
+    `wheels` beside `folder`, if it is there. Raises BaseModelError.
     """
     if is_built(folder):
         return folder
@@ -139,7 +143,7 @@ def build_default(folder: Path, *, download_dir: Path | None = None, progress: C
 def is_built(folder: Path) -> bool:
     """Whether `folder` holds the built-in encoder as this version builds it."""
     try:
-        return bool(json.loads((folder / MARKER).read_text()) == BUILD)
+        return bool(json.loads((folder / MARKER).read_text()) == BUILD) and (folder / WEIGHTS).is_file()
     except (OSError, ValueError):
         return False
 
@@ -148,9 +152,10 @@ def _build(folder: Path, download_dir: Path | None, progress: Callable[[str], No
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise BaseModelError("The folder of the base model holds other files", folder, "move them away")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        downloads = download_dir or Path(scratch)
+        kept = download_dir or folder.with_name("wheels")
+        downloads = kept if download_dir or kept.is_dir() else Path(scratch)
         downloads.mkdir(parents=True, exist_ok=True)
-        files = wheels.fetch([ENCODER, TOKENIZER], downloads, progress)
+        files = wheels.fetch([ENCODER, TOKENIZER], downloads, kept, progress)
         progress("converting the weights")
         aside = Path(scratch) / "built"
         aside.mkdir()

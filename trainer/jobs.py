@@ -24,6 +24,11 @@ def retrain(project: str, number: int) -> str:
     parts = _open()
     with parts.registry.lock(project, "round"):
         parts.queue.take(project, number)
+        newest = parts.registry.last_round(project)
+        if newest > number:
+            # It was killed, and a later round was faster: its version would look older than it is.
+            parts.queue.give_back(project, number, time.time())
+            return f"left to the round after {newest}"
         try:
             message = _round(parts, project, number)
         except Exception as error:
@@ -62,9 +67,13 @@ def _round(parts: WorkerParts, project: str, number: int) -> str:
     client = parts.client(project)
     fingerprint = client.fingerprint(project)
     outcome = Round(parts, project, number, client).run()
-    if outcome.card is not None and outcome.card.decision.promote:
-        parts.registry.aim(project, outcome.card.version)
-        parts.queue.request_rank(project)
+    card = outcome.card
+    # Once only: a repetition must not undo what an operator wished since.
+    if card is not None and card.version != parts.registry.decided(project):
+        if card.decision.promote:
+            parts.registry.aim(project, card.version)
+            parts.queue.request_rank(project)
+        parts.registry.save_decided(project, card.version)
     parts.registry.save_trained_fingerprint(project, fingerprint)
     return outcome.message
 

@@ -43,6 +43,7 @@ class Reconciler:
                 self._log_once(project, error)
             else:
                 if self._outages.pop(project, None):
+                    self.parts.queue.retry_now(project)
                     logger.info("project %s can be reconciled again", project)
 
     def project(self, project: str) -> None:
@@ -58,6 +59,7 @@ class Reconciler:
         queue, registry, now = self.parts.queue, self.parts.registry, time.time()
         for number in queue.orphans(project):
             queue.give_back(project, number, now)
+            queue.failed(project, "retrain", f"round {number} was killed whenever it ran", now)
         if queue.jobs(project, "retrain") or queue.pending(project).count:
             return
         if client.fingerprint(project) == registry.trained_fingerprint(project):
@@ -86,12 +88,14 @@ class Reconciler:
             logger.info("project %s: title mended to %s", project, serving)
 
     def pool(self, project: str, client: LabelStudioClient) -> None:
-        """Rank tasks that came without a webhook; drop those that left without one."""
+        """Rank what came without a webhook or lacks predictions; drop what left, or was left by a killed ranking."""
         registry, index = self.parts.registry, self.parts.index
         serving, record = registry.serving(project), registry.ranking(project)
         unusable = record.without_text if record and record.version == serving else 0
-        ranked, unlabelled = index.count(project, serving), client.counts(project).unlabelled
-        if ranked + unusable < unlabelled or (record is None and serving == RULES_VERSION):
+        counts = client.counts(project)
+        ranked, unlabelled = index.count(project, serving), counts.unlabelled
+        stored, strays = counts.predictions.get(serving, 0), counts.predictions.keys() - {serving}
+        if min(ranked, stored) + unusable < unlabelled or strays or (record is None and serving == RULES_VERSION):
             self._rank(project)
         elif ranked > unlabelled:
             still = set(client.unlabelled_ids(project))

@@ -91,7 +91,11 @@ class Reranking:
         last = self.registry.ranking(self.project)
         if last and last.version == version and last.distribution:
             return last.distribution
-        return quantiles([row.uncertainty for row in ranked.rows])
+        distribution = quantiles([row.uncertainty for row in ranked.rows])
+        # Before any place is drawn from it: a repetition after a kill must draw the same ones.
+        begun = RankingRecord(version=version, tasks=0, seconds=0.0, finished="", distribution=distribution)
+        self.registry.save_ranking(self.project, begun)
+        return distribution
 
     def predictor(self, version: str, config: LabelConfig) -> Predictor:
         """The predictor of the target version."""

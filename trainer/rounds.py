@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backend.errors import ModelError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.model_card import (
@@ -80,7 +81,7 @@ class Round:
         known = self.same_content(version)
         if known is not None:
             message = "published before" if known.round == self.number else f"nothing changed since {known.version}"
-            return Outcome(known if known.round == self.number else None, message)
+            return Outcome(known, message)
         self.progress(version=version, reports=len(dataset.reports))
         folder = self.registry.new_folder(self.project)
         card = self.learn(config, dataset, version, folder)
@@ -208,11 +209,15 @@ class Round:
         version = self.registry.target(self.project)
         if version == RULES_VERSION:
             return RulesPredictor(version, config.labels), list(reports)
-        card = self.registry.card(self.project, version)
-        folder = self.registry.model_folder(self.project, version)
+        try:
+            card = self.registry.card(self.project, version)
+            folder = self.registry.model_folder(self.project, version)
+            predictor = load_predictor(folder, card, config.labels, self.settings)
+        except ModelError as error:
+            logger.error("project %s: %s; the rules are to beat instead", self.project, error)
+            return RulesPredictor(RULES_VERSION, config.labels), list(reports)
         seen = set(card.training.tasks)
-        unseen = [report for report in reports if report.task_id not in seen]
-        return load_predictor(folder, card, config.labels, self.settings), unseen
+        return predictor, [report for report in reports if report.task_id not in seen]
 
     def card(
         self,

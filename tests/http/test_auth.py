@@ -92,7 +92,7 @@ def test_start_training_is_accepted_with_basic_auth(guarded: TestClient) -> None
 
 
 def test_a_secret_beyond_latin_1_has_no_lookalike(make_settings: Callable[..., Settings]) -> None:
-    with TestClient(create_app(make_settings(basic_auth="用户:密码"))) as client:
+    with TestClient(create_app(make_settings(basic_auth="用户:密码", webhook_secret="秘"))) as client:
         assert client.get("/health", headers=basic(b"??:??")).status_code == 401
         assert client.get("/health", headers=basic("用户:密码".encode())).status_code == 200
 

@@ -37,7 +37,9 @@ def make_card(number: int, promote: bool = True) -> ModelCard:
 
 def publish(registry: Registry, number: int, promote: bool = True) -> str:
     card = make_card(number, promote)
-    registry.publish(card, registry.new_folder("1"))
+    folder = registry.new_folder("1")
+    (folder / "memory.json").write_text("{}")
+    registry.publish(card, folder)
     return card.version
 
 
@@ -137,7 +139,9 @@ def test_the_status_shows_what_waits_and_how_rounds_went(
         "version": version,
         "created": "2026-11-24T10:02:00Z",
         "reports": 20,
+        "mode": "merged",
         "f1": 0.85,
+        "f1_by_mode": {"merged": 0.85},
         "promoted": False,
         "reason": "reason 2",
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.cookiejar
 import json
+import math
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -190,6 +192,14 @@ def changes(client: LabelStudioClient, make_project: MakeProject) -> Callable[[C
         return client.fingerprint(project) != before
 
     return changed
+
+
+def test_quiet_is_counted_from_the_last_annotation(client: LabelStudioClient, make_project: MakeProject) -> None:
+    project = make_project("a", "b")
+    assert client.quiet_seconds(project, datetime.now(UTC)) == math.inf
+    annotate(client, client.task_ids(project)[1], [])
+    updated = datetime.fromisoformat(next(client.labelled_tasks(project))["updated_at"])
+    assert client.quiet_seconds(project, updated + timedelta(minutes=5)) == 300.0
 
 
 def annotation_of(client: LabelStudioClient, task: int) -> int:

