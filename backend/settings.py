@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from backend.errors import SettingsError
 
@@ -24,10 +23,10 @@ UNIX_SOCKET_LIMIT = 100
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings; every field is the environment variable in its alias, times are seconds."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     home: Path = Field(default=Path(".ecg"), alias="ECG_HOME", description="Folder of models, state and logs.")
     redis_url_setting: str = Field(
@@ -112,8 +111,9 @@ class Settings(BaseSettings):
         for name in sorted(os.environ):
             if name.startswith("ECG_") and name not in known:
                 raise SettingsError("Unknown setting", name, "docs/settings.md lists all names")
+        given = {name: os.environ[name] for name in known if name and os.environ.get(name)}
         try:
-            return cls()
+            return cls.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"

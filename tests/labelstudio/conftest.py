@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +14,7 @@ import pytest
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
+from tests.label_studio import LabelStudio
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "label_studio.sh"
@@ -30,43 +27,6 @@ XML = (
 @pytest.fixture(scope="session")
 def config() -> LabelConfig:
     return parse_label_config(XML)
-
-
-@dataclass(frozen=True)
-class LabelStudio:
-    """Address, legacy token, and what it takes to log in."""
-
-    url: str
-    token: str
-    email: str
-    password: str
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
-    """An empty Label Studio; LS_VENV names an environment that has it, else one is made in .label-studio."""
-    environment = {
-        **os.environ,
-        "LS_HOME": str(tmp_path_factory.mktemp("label-studio")),
-        "LS_PORT": str(free_port()),
-        "LS_VENV": os.environ.get("LS_VENV", str(ROOT / ".label-studio" / "venv")),
-    }
-
-    def run(command: str) -> str:
-        done = subprocess.run([SCRIPT, command], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    run("start")
-    login = dict(line.split(" ", 1) for line in run("login").splitlines())
-    yield LabelStudio(**login)
-    run("stop")
 
 
 @pytest.fixture

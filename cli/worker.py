@@ -1,0 +1,44 @@
+"""The RQ worker of `ecgal up`: SpawnWorker, which also survives a Redis that was emptied.
+
+RQ registers a worker once, when it starts. Without that entry the process of a job takes the worker for
+one without queues, leaves the job in the intermediate queue, and RQ runs it again a minute later, and
+again. (RQ 3.0)
+"""
+
+from __future__ import annotations
+
+from rq import worker_registration
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.worker import SpawnWorker
+
+
+class Worker(SpawnWorker):
+    """Looks at its registration while idle, before a job and during one."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Called every --maintenance-interval while idle."""
+        self.stay_registered()
+        super().run_maintenance_tasks()
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run the job in a process of its own."""
+        self.stay_registered()
+        super().execute_job(job, queue)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Called every --job-monitoring-interval while a job runs."""
+        super().maintain_heartbeats(job, execution)
+        self.stay_registered()
+
+    def stay_registered(self) -> None:
+        """Register again unless Redis still knows this worker."""
+        if self.connection.sismember(self.redis_workers_keys, self.key):
+            return
+        with self.connection.pipeline() as pipe:
+            pipe.hset(self.key, mapping=self.serialize())
+            pipe.expire(self.key, self.worker_ttl + 60)
+            worker_registration.register(self, pipe)
+            pipe.execute()
+        self.log.warning("Worker %s: Redis had forgotten it, registered again", self.name)
