@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,6 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from tests.label_studio import LabelStudio
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "examples" / "label_studio.sh"
 XML = (
     '<View><Labels name="label" toName="text"><Label value="HR"/><Label value="VALUE"/></Labels>'
     '<Text name="text" value="$text"/></View>'
