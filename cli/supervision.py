@@ -28,7 +28,7 @@ START_RETRIES = 1000
 """Failed starts in a row before supervisord gives up; the pause grows by 1 s each time."""
 
 WORKER_OPTIONS = (
-    *("--worker-class", "cli.worker.Worker"),  # a fork after torch work hangs
+    *("--worker-class", "cli.worker.Worker"),  # spawns: a fork after torch work hangs
     # With RQ's defaults (420 s, 600 s, 30 s) a job of a killed worker would lie still for minutes.
     *("--worker-ttl", "30", "--maintenance-interval", "10", "--job-monitoring-interval", "1"),
 )

@@ -63,6 +63,8 @@ def _job(job: dict[str, Any]) -> str:
         parts.append(f"epoch {progress['epoch']:.1f}, loss {progress['loss']:.3f}")
     if "f1" in progress:
         parts.append(f"F1 {progress['f1']:.3f}")
+    if "f1_to_beat" in progress:
+        parts.append(f"to beat {progress['f1_to_beat']:.3f}")
     if "eta_seconds" in progress:
         parts.append(f"ETA {timedelta(seconds=round(progress['eta_seconds']))}")
     return "  ".join(part for part in parts if part)

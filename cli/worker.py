@@ -20,7 +20,7 @@ class Worker(SpawnWorker):
     def run_maintenance_tasks(self) -> None:
         """Called every --maintenance-interval while idle."""
         self.stay_registered()
-        super().run_maintenance_tasks()
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in a process of its own."""

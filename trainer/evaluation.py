@@ -52,14 +52,22 @@ def judge(predictor: Predictor, reports: Sequence[Report]) -> Judged:
     return Judged(tuple(reports), by_mode)
 
 
-def cross_validate(reports: Sequence[Report], fit: Callable[[Sequence[Report], int], Predictor]) -> Judged:
-    """Judge every report by a predictor that `fit(training_reports, fold)` made from the other folds."""
+def cross_validate(
+    reports: Sequence[Report],
+    fit: Callable[[Sequence[Report], int], Predictor],
+    on_fold: Callable[[Judged], None],
+) -> Judged:
+    """Judge every report by a predictor that `fit(training_reports, fold)` made from the other folds.
+
+    `on_fold` is told what has been judged so far.
+    """
     judged = Judged((), {})
     folds = min(FOLDS, len(reports))
     for fold in range(folds):
         held = [report for i, report in enumerate(reports) if i % folds == fold]
         rest = [report for i, report in enumerate(reports) if i % folds != fold]
         judged = judged.merge(judge(fit(rest, fold), held))
+        on_fold(judged)
     return judged
 
 

@@ -15,6 +15,7 @@ from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.registry import RULES_VERSION
 from trainer.parts import WorkerParts, reason_of
+from trainer.reranking import deletable
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Reconciler:
         unusable = record.without_text if record and record.version == serving else 0
         counts = client.counts(project)
         ranked, unlabelled = index.count(project, serving), counts.unlabelled
-        stored, strays = counts.predictions.get(serving, 0), counts.predictions.keys() - {serving}
+        stored, strays = counts.predictions.get(serving, 0), deletable(client, project, counts.predictions, serving)
         if min(ranked, stored) + unusable < unlabelled or strays or (record is None and serving == RULES_VERSION):
             self._rank(project)
         elif ranked > unlabelled:

@@ -27,6 +27,7 @@ from backend.model_card import (
     Mode,
     ModelCard,
     RejectedAnnotation,
+    Score,
     TrainingSummary,
 )
 from backend.ner.scheme import LabelScheme
@@ -117,6 +118,7 @@ class Round:
         if len(holdout) < self.settings.holdout_min:
             train, holdout = list(dataset.reports), []
         network = len(train) >= self.settings.train_min and bool(labels_of(train, config))
+        unseen, theirs = self.to_beat(config, holdout or train)
         if holdout:
             predictor, training = self.fit(train, config, folder, version, network)
             self.progress(stage="evaluating")
@@ -124,7 +126,7 @@ class Round:
         else:
             method, judged = "cross-validation", self.cross_validate(train, config, folder, network)
             predictor, training = self.fit(train, config, folder, version, network)
-        evaluation = self.compare(judged, config, method)
+        evaluation = self.compare(judged, config, method, unseen, theirs)
         mode = best_mode(evaluation.modes)
         decision = decide(evaluation, mode, self.registry.target(self.project))
         trained = predictor.scheme.labels if isinstance(predictor, ModelPredictor) else config.labels
@@ -145,7 +147,7 @@ class Round:
             shutil.rmtree(place)
             return predictor
 
-        return cross_validate(reports, fit)
+        return cross_validate(reports, fit, lambda judged: self.progress(f1=self.best_f1(judged, config)))
 
     def fit(
         self, reports: Sequence[Report], config: LabelConfig, folder: Path, version: str, network: bool
@@ -184,40 +186,50 @@ class Round:
 
     # Judging ----------------------------------------------------------------------------------
 
-    def compare(self, judged: Judged, config: LabelConfig, method: Any) -> Evaluation:
-        """Scores of all modes, and of the version to beat on the reports neither has seen."""
+    def compare(
+        self, judged: Judged, config: LabelConfig, method: Any, unseen: Sequence[Report], theirs: Score | None
+    ) -> Evaluation:
+        """Scores of all modes, and of the best one beside the version to beat on the reports neither has seen."""
         reports, labels = judged.reports, config.labels
-        modes: dict[Mode, Any] = {mode: score(reports, found, labels) for mode, found in judged.by_mode.items()}
-        evaluation = Evaluation(method=method, tasks=[r.task_id for r in reports], modes=modes)
-        if not reports:
-            return evaluation
-        self.progress(f1=modes[best_mode(modes)].micro.f1)
-        beaten, unseen = self.to_beat(config, reports)
-        if not unseen:
-            return evaluation
-        candidate = judged.by_mode[best_mode(modes)]
-        return evaluation.model_copy(
-            update={
-                "compared_tasks": [r.task_id for r in unseen],
-                "candidate_compared": score(unseen, candidate, labels),
-                "serving_compared": score(unseen, predict_spans(beaten, unseen), labels),
-            }
+        modes = {mode: score(reports, found, labels) for mode, found in judged.by_mode.items()}
+        self.progress(f1=self.best_f1(judged, config))
+        ours = score(unseen, judged.by_mode[best_mode(modes)], labels) if unseen else None
+        return Evaluation(
+            method=method,
+            tasks=[report.task_id for report in reports],
+            modes=modes,
+            compared_tasks=[report.task_id for report in unseen],
+            candidate_compared=ours,
+            serving_compared=theirs,
         )
 
-    def to_beat(self, config: LabelConfig, reports: Sequence[Report]) -> tuple[Predictor, list[Report]]:
-        """The version to beat, and those of `reports` it was not trained on."""
+    def best_f1(self, judged: Judged, config: LabelConfig) -> float:
+        """Micro F1 of the best mode on what has been judged so far."""
+        return max(score(judged.reports, found, config.labels).micro.f1 for found in judged.by_mode.values())
+
+    def to_beat(self, config: LabelConfig, reports: Sequence[Report]) -> tuple[list[Report], Score | None]:
+        """Those of `reports` that the version to beat was not trained on, and its score on them."""
+        predictor, seen = self.version_to_beat(config)
+        unseen = [report for report in reports if report.task_id not in seen]
+        if not unseen:
+            return [], None
+        theirs = score(unseen, predict_spans(predictor, unseen), config.labels)
+        self.progress(f1_to_beat=theirs.micro.f1)
+        return unseen, theirs
+
+    def version_to_beat(self, config: LabelConfig) -> tuple[Predictor, set[int]]:
+        """The version that serves or is about to, and the tasks it was trained on."""
         version = self.registry.target(self.project)
+        rules = RulesPredictor(RULES_VERSION, config.labels)
         if version == RULES_VERSION:
-            return RulesPredictor(version, config.labels), list(reports)
+            return rules, set()
         try:
             card = self.registry.card(self.project, version)
             folder = self.registry.model_folder(self.project, version)
-            predictor = load_predictor(folder, card, config.labels, self.settings)
+            return load_predictor(folder, card, config.labels, self.settings), set(card.training.tasks)
         except ModelError as error:
             logger.error("project %s: %s; the rules are to beat instead", self.project, error)
-            return RulesPredictor(RULES_VERSION, config.labels), list(reports)
-        seen = set(card.training.tasks)
-        return predictor, [report for report in reports if report.task_id not in seen]
+            return rules, set()
 
     def card(
         self,

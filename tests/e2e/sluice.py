@@ -94,9 +94,9 @@ class Sluice:
                 self.end_headers()
                 self.wfile.write(answer.content)
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = relay
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = relay  # noqa: N815 - named by the base class
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
                 return
 
         return Relay

@@ -233,7 +233,7 @@ class LabelProject:
 
     def data(self) -> dict[int, dict[str, Any]]:
         """Task id -> data of all tasks."""
-        fields = {"project": self.id, "include": "id,data", "page_size": 1000}
+        fields: dict[str, str | int] = {"project": self.id, "include": "id,data", "page_size": 1000}
         tasks = self.http.get("/api/tasks", params=fields).raise_for_status().json()["tasks"]
         return {task["id"]: task["data"] for task in tasks}
 

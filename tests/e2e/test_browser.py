@@ -15,6 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.e2e.stack import LabelProject, wait_for
 from tests.label_studio import ROOT, LabelStudio
+from trainer.connection import VIEW_TITLE
 
 pytestmark = pytest.mark.e2e
 
@@ -111,6 +112,16 @@ def test_the_stream_hands_out_the_queue(page: Page, ecg: LabelProject) -> None:
     # It is reserved for this annotator now, and would come first in every later stream.
     ecg.annotate(second, [], was_cancelled=True)
     assert not {first, second} & set(ecg.queue(1000))
+
+
+def test_the_tab_of_the_queue_hands_it_out_too(page: Page, ecg: LabelProject) -> None:
+    ecg.wait_settled()
+    (first,) = ecg.queue(1)
+    (tab,) = (view["id"] for view in ecg.client.views(ecg.id) if view["data"]["title"] == VIEW_TITLE)
+    with page.expect_response(NEXT) as answer:
+        page.goto(f"{ecg.stack.label_studio.url}/projects/{ecg.id}/data?tab={tab}&labeling=1")
+    assert answer.value.json()["id"] == first
+    ecg.annotate(first, [], was_cancelled=True)
 
 
 def test_a_correction_trains_the_version_that_fills_the_next_report(page: Page, ecg: LabelProject) -> None:

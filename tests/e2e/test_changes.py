@@ -23,7 +23,7 @@ def small(stack: Stack) -> LabelProject:
     """Two annotated and ten other reports: too few for the network, so that rounds take seconds."""
     config = (REPORTS / "label_config.xml").read_text("utf-8")
     tasks = [*reports("seed10.json")[:2], *({"data": task["data"]} for task in GOLD[20:30])]
-    project = LabelProject.create(stack, "变更", config, tasks)
+    project = LabelProject.create(stack, "标注变更", config, tasks)
     project.wait_round(0)
     return project
 

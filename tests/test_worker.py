@@ -1,0 +1,33 @@
+"""The worker whose Redis was emptied while it was idle: each job still runs exactly once."""
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import JobStatus
+
+from cli.worker import Worker
+
+
+@pytest.fixture
+def worker(redis: Redis) -> Worker:
+    worker = Worker(["train"], connection=redis)
+    worker.register_birth()
+    redis.flushall()
+    return worker
+
+
+def test_a_forgotten_worker_is_listed_again(worker: Worker, redis: Redis) -> None:
+    worker.heartbeat()  # leaves a stub of an entry
+    assert Worker.all(connection=redis) == []
+    worker.run_maintenance_tasks()
+    (found,) = Worker.all(connection=redis)
+    assert (found.name, found.queue_names()) == (worker.name, ["train"])
+
+
+def test_a_job_of_a_forgotten_worker_does_not_stay_in_the_intermediate_queue(worker: Worker, redis: Redis) -> None:
+    job = Queue("train", connection=redis).enqueue("time.time")
+    taken = worker.dequeue_job_and_maintain_ttl(1)
+    assert taken is not None
+    worker.execute_job(*taken)
+    assert job.get_status() == JobStatus.FINISHED
+    assert Queue("train", connection=redis).intermediate_queue.get_job_ids() == []
