@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 import click
 from pydantic import SecretStr
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 from backend.errors import BackendError, SettingsError
 from backend.labelstudio.client import LabelStudioClient
 from backend.registry import Connection, Registry
-from backend.settings import Settings
+from backend.settings import LOOPBACK, Settings
 from trainer.connection import Change
 from trainer.connection import connect as connect_project
 
@@ -60,6 +61,11 @@ def resolve(settings: Settings, stored: Connection | None, url: str, token: str,
 
 
 def reached_at(settings: Settings, connection: Connection | None) -> Settings:
-    """The settings with the URL under which the project's Label Studio reaches the backend."""
+    """The settings with the URL under which the project's Label Studio reaches the backend.
+
+    One on this machine also tells where the web process listens, so that ECG_PORT need not be set again.
+    """
     given = connection.backend_url if connection else ""
-    return settings.model_copy(update={"public_url": given}) if given else settings
+    parts = urlsplit(given)
+    local = {"host": parts.hostname, "port": parts.port or 80} if parts.hostname in LOOPBACK else {}
+    return settings.model_copy(update={"public_url": given, **local}) if given else settings

@@ -230,7 +230,8 @@ def run(demo: Demo, stack: ExitStack) -> None:
     number = project(demo)
     say(f"Connecting project {number} ...")
     token = demo.login()["token"]
-    said = ecgal(demo, "connect", "--url", demo.label_studio_url, "--project", number, LABEL_STUDIO_API_KEY=token)
+    where = ("--url", demo.label_studio_url, "--backend-url", demo.backend_url)
+    said = ecgal(demo, "connect", *where, "--project", number, LABEL_STUDIO_API_KEY=token)
     say("  " + said.strip().replace("\n", "\n  "))
     say("First model: fine-tuning on the ten annotated reports, then ranking the others (two minutes on two cores) ...")
     tell(demo, number, wait_until_settled(demo, number, backend.alive))

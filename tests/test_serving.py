@@ -53,7 +53,9 @@ def test_an_unknown_project_is_answered_by_rules(serving: Serving) -> None:
     assert answer["model_version"] == RULES_VERSION
 
 
-@pytest.mark.parametrize("odd", [task(None), task(7), task(["x"]), {}, None, "text", 3, {"data": "x"}, task("\ud800")])
+@pytest.mark.parametrize(
+    "odd", [task(None), task(7), task(["x"]), {}, None, "text", 3, {"data": "x"}, task("\ud800"), task("心" * 20_001)]
+)
 def test_a_task_without_text_costs_only_itself(serving: Serving, odd: object) -> None:
     answers = serving.predict_tasks("1", XML, [task(TEXT), odd, task(TEXT)])
     assert len(answers) == 3

@@ -68,7 +68,7 @@ def split(reports: Sequence[Report], share: float) -> tuple[list[Report], list[R
 def _report(task: dict[str, Any], config: LabelConfig) -> tuple[Report | None, list[str]]:
     text = task_text(task, config)
     if text is None:
-        return None, [f"no text under data.{config.text_key}"]
+        return None, [f"no usable text under data.{config.text_key}"]
     annotations = [a for a in task.get("annotations") or [] if is_trainable(a)]
     if not annotations:
         return None, ["skipped or draft"]

@@ -42,7 +42,7 @@ def test_kept_and_rejected_are_all() -> None:
     assert [r.task_id for r in dataset.reports] == [3]
     assert {r.task_id: r.reason for r in dataset.rejects} == {
         1: "skipped or draft",
-        2: "no text under data.text",
+        2: "no usable text under data.text",
         4: "skipped or draft",
     }
 
