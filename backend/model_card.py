@@ -14,6 +14,10 @@ Mode = Literal["rules", "model", "merged"]
 """Where the spans come from: rules + span memory, the network, or the network with number rules on top."""
 
 
+Method = Literal["holdout", "cross-validation"]
+"""On which reports: held-out ones, or all of them by networks that did not see them."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -54,14 +58,19 @@ class DatasetSummary(_Record):
 
 
 class Evaluation(_Record):
-    """Scores of the three modes, and of the version that served, on the same reports."""
+    """Scores of the three modes, and of the version that served, on the same reports.
 
-    method: Literal["holdout", "cross-validation", "none"]
+    `serving_estimate` is the micro F1 that the serving version's own card has, where both were made by
+    cross-validation with the same labels.
+    """
+
+    method: Method
     tasks: list[int] = []
     modes: dict[Mode, Score] = {}
     compared_tasks: list[int] = []
     candidate_compared: Score | None = None
     serving_compared: Score | None = None
+    serving_estimate: float | None = None
 
 
 class Decision(_Record):

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
 
@@ -157,7 +159,9 @@ def test_progress_is_what_was_published_last(queue: JobQueue) -> None:
 
 
 def test_without_redis_a_hint_is_refused_loudly(tmp_path: Path) -> None:
-    broken = JobQueue(Redis(unix_socket_path="/nonexistent/v.sock"), Registry(tmp_path), Settings())
+    broken = JobQueue(
+        Redis(unix_socket_path="/nonexistent/v.sock", retry=Retry(NoBackoff(), 0)), Registry(tmp_path), Settings()
+    )
     with pytest.raises(Unavailable, match="hint"):
         broken.hint("1", ["a1"], now=0)
     broken.set_progress("1", "retrain", {"step": 1})  # lost, but no training fails for it

@@ -2,6 +2,8 @@ import json
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from backend.errors import Unavailable
 from backend.ranking_index import RankedTask, RankingIndex, preview
@@ -56,7 +58,7 @@ def test_added_tasks_take_their_place(redis: Redis) -> None:
 
 
 def test_without_redis_the_error_says_so() -> None:
-    index = RankingIndex(Redis(unix_socket_path="/nonexistent/v.sock"))
+    index = RankingIndex(Redis(unix_socket_path="/nonexistent/v.sock", retry=Retry(NoBackoff(), 0)))
     with pytest.raises(Unavailable, match="queue"):
         index.top("1", "v1", 1)
     with pytest.raises(Unavailable, match="queue"):

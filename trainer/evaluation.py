@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from backend.model_card import LabelScore, Mode, Score
+from backend.model_card import Evaluation, LabelScore, Method, Mode, Score
 from backend.ner.metrics import Counts, SpanScores, span_scores
 from backend.ner.spans import Span
 from backend.predictor import ModelPredictor, Predictor
 from trainer.dataset import Report
+from trainer.promotion import best_mode
 
 MODES: tuple[Mode, ...] = ("rules", "model", "merged")
 FOLDS = 3
@@ -69,6 +70,27 @@ def cross_validate(
         judged = judged.merge(judge(fit(rest, fold), held))
         on_fold(judged)
     return judged
+
+
+def compare(
+    judged: Judged, labels: Sequence[str], method: Method, unseen: Sequence[Report], theirs: Score | None
+) -> Evaluation:
+    """Scores of all modes, and of the best one beside the version to beat on the reports neither has seen."""
+    modes = {mode: score(judged.reports, found, labels) for mode, found in judged.by_mode.items()}
+    ours = score(unseen, judged.by_mode[best_mode(modes)], labels) if unseen else None
+    return Evaluation(
+        method=method,
+        tasks=[report.task_id for report in judged.reports],
+        modes=modes,
+        compared_tasks=[report.task_id for report in unseen],
+        candidate_compared=ours,
+        serving_compared=theirs,
+    )
+
+
+def best_f1(judged: Judged, labels: Sequence[str]) -> float:
+    """Micro F1 of the best mode on what has been judged so far."""
+    return max(score(judged.reports, found, labels).micro.f1 for found in judged.by_mode.values())
 
 
 def score(reports: Sequence[Report], found: Found, labels: Sequence[str]) -> Score:

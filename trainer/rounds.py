@@ -24,6 +24,7 @@ from backend.model_card import (
     DatasetSummary,
     Decision,
     Evaluation,
+    Method,
     Mode,
     ModelCard,
     RejectedAnnotation,
@@ -36,7 +37,7 @@ from backend.registry import MEMORY, RULES_VERSION
 from backend.rules import SpanMemory
 from trainer import base_model
 from trainer.dataset import FrozenDataset, Report, freeze, split
-from trainer.evaluation import Judged, cross_validate, judge, predict_spans, score
+from trainer.evaluation import Judged, best_f1, compare, cross_validate, judge, predict_spans, score
 from trainer.export import export_openvino
 from trainer.parts import WorkerParts
 from trainer.progress import Progress
@@ -118,18 +119,23 @@ class Round:
         if len(holdout) < self.settings.holdout_min:
             train, holdout = list(dataset.reports), []
         network = len(train) >= self.settings.train_min and bool(labels_of(train, config))
-        unseen, theirs = self.to_beat(config, holdout or train)
+        unseen, theirs, rival = self.to_beat(config, holdout or train)
         if holdout:
             predictor, training = self.fit(train, config, folder, version, network)
             self.progress(stage="evaluating")
-            method, judged = "holdout", judge(predictor, holdout)
+            method: Method = "holdout"
+            judged = judge(predictor, holdout)
         else:
-            method, judged = "cross-validation", self.cross_validate(train, config, folder, network)
+            method = "cross-validation"
+            judged = self.cross_validate(train, config, folder, network)
             predictor, training = self.fit(train, config, folder, version, network)
-        evaluation = self.compare(judged, config, method, unseen, theirs)
+        trained = predictor.scheme.labels if isinstance(predictor, ModelPredictor) else config.labels
+        self.progress(f1=best_f1(judged, config.labels))
+        evaluation = compare(judged, config.labels, method, unseen, theirs)
+        if rival and rival.evaluation.method == method == "cross-validation" and rival.labels == list(trained):
+            evaluation = evaluation.model_copy(update={"serving_estimate": rival.f1})
         mode = best_mode(evaluation.modes)
         decision = decide(evaluation, mode, self.registry.target(self.project))
-        trained = predictor.scheme.labels if isinstance(predictor, ModelPredictor) else config.labels
         return self.card(dataset, version, mode, trained, training, evaluation, decision, holdout)
 
     def cross_validate(self, reports: Sequence[Report], config: LabelConfig, folder: Path, network: bool) -> Judged:
@@ -147,7 +153,7 @@ class Round:
             shutil.rmtree(place)
             return predictor
 
-        return cross_validate(reports, fit, lambda judged: self.progress(f1=self.best_f1(judged, config)))
+        return cross_validate(reports, fit, lambda judged: self.progress(f1=best_f1(judged, config.labels)))
 
     def fit(
         self, reports: Sequence[Report], config: LabelConfig, folder: Path, version: str, network: bool
@@ -186,50 +192,32 @@ class Round:
 
     # Judging ----------------------------------------------------------------------------------
 
-    def compare(
-        self, judged: Judged, config: LabelConfig, method: Any, unseen: Sequence[Report], theirs: Score | None
-    ) -> Evaluation:
-        """Scores of all modes, and of the best one beside the version to beat on the reports neither has seen."""
-        reports, labels = judged.reports, config.labels
-        modes = {mode: score(reports, found, labels) for mode, found in judged.by_mode.items()}
-        self.progress(f1=self.best_f1(judged, config))
-        ours = score(unseen, judged.by_mode[best_mode(modes)], labels) if unseen else None
-        return Evaluation(
-            method=method,
-            tasks=[report.task_id for report in reports],
-            modes=modes,
-            compared_tasks=[report.task_id for report in unseen],
-            candidate_compared=ours,
-            serving_compared=theirs,
-        )
-
-    def best_f1(self, judged: Judged, config: LabelConfig) -> float:
-        """Micro F1 of the best mode on what has been judged so far."""
-        return max(score(judged.reports, found, config.labels).micro.f1 for found in judged.by_mode.values())
-
-    def to_beat(self, config: LabelConfig, reports: Sequence[Report]) -> tuple[list[Report], Score | None]:
-        """Those of `reports` that the version to beat was not trained on, and its score on them."""
-        predictor, seen = self.version_to_beat(config)
+    def to_beat(
+        self, config: LabelConfig, reports: Sequence[Report]
+    ) -> tuple[list[Report], Score | None, ModelCard | None]:
+        """Those of `reports` that the version to beat was not trained on, its score on them, and its card."""
+        predictor, card = self.version_to_beat(config)
+        seen = set(card.training.tasks) if card else set()
         unseen = [report for report in reports if report.task_id not in seen]
         if not unseen:
-            return [], None
+            return [], None, card
         theirs = score(unseen, predict_spans(predictor, unseen), config.labels)
         self.progress(f1_to_beat=theirs.micro.f1)
-        return unseen, theirs
+        return unseen, theirs, card
 
-    def version_to_beat(self, config: LabelConfig) -> tuple[Predictor, set[int]]:
-        """The version that serves or is about to, and the tasks it was trained on."""
+    def version_to_beat(self, config: LabelConfig) -> tuple[Predictor, ModelCard | None]:
+        """The version that serves or is about to, and its card; the rules have none."""
         version = self.registry.target(self.project)
         rules = RulesPredictor(RULES_VERSION, config.labels)
         if version == RULES_VERSION:
-            return rules, set()
+            return rules, None
         try:
             card = self.registry.card(self.project, version)
             folder = self.registry.model_folder(self.project, version)
-            return load_predictor(folder, card, config.labels, self.settings), set(card.training.tasks)
+            return load_predictor(folder, card, config.labels, self.settings), card
         except ModelError as error:
             logger.error("project %s: %s; the rules are to beat instead", self.project, error)
-            return rules, set()
+            return rules, None
 
     def card(
         self,

@@ -136,9 +136,9 @@ class Site:
         return jobs[0] if jobs and jobs[0]["progress"].get("step") else None
 
     def other_version(self) -> str:
-        """A trained version that does not serve."""
+        """The newest version that does not serve; the rules are one."""
         models = self.ask("GET", "models")
-        return str(next(m["version"] for m in models if not m["serving"] and m["round"]))
+        return str(next(m["version"] for m in models if not m["serving"]))
 
     # Truth ------------------------------------------------------------------------------------
 

@@ -250,7 +250,7 @@ def publish_rules(registry: Registry, number: int, memory: str | None) -> str:
         seed=13,
         dataset=DatasetSummary(hash="h", reports=1, spans=1, tasks=[], annotations=[], holdout_tasks=[]),
         training=TrainingSummary(),
-        evaluation=Evaluation(method="none"),
+        evaluation=Evaluation(method="holdout"),
         decision=Decision(promote=True, reason="", serving=RULES_VERSION),
     )
     folder = registry.new_folder("1")
