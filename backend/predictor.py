@@ -28,10 +28,8 @@ from backend.registry import MEMORY
 from backend.rules import EMPTY_MEMORY, SpanMemory, numbers, propose, uncertainty
 from backend.settings import Settings
 
-WINDOW = 254
-"""Tokens of a window; with its two special tokens a power of two."""
-OVERLAP = 64
-"""Tokens two windows share, so that every token of a long report has context on both sides."""
+OVERLAP = 4
+"""Neighbouring windows share a quarter, so that every token of a long report has context on both sides."""
 TINY = 1e-12
 """Keeps the logarithm of a probability finite."""
 
@@ -97,8 +95,8 @@ class ModelPredictor:
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """Tag probabilities [tokens, tags] of each sequence; long ones are computed in overlapping windows."""
-        size = min(WINDOW, self.engine.max_tokens)
-        plan = [windows(len(ids), size, min(OVERLAP, size // 4)) for ids in sequences]
+        size = self.engine.max_tokens
+        plan = [windows(len(ids), size, size // OVERLAP) for ids in sequences]
         parts = [ids[start:end] for ids, cuts in zip(sequences, plan, strict=True) for start, end in cuts]
         computed = iter(self.engine.probabilities(parts) if parts else [])
         empty = np.zeros((0, len(self.scheme.tags)), dtype=np.float32)
