@@ -44,7 +44,9 @@ def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     settings = reached_at(parts.settings, parts.registry.connection(project))
     local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis))
     serving = parts.registry.serving(project)
-    return run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
+    checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
+    damage = parts.registry.damage(project, serving)
+    return [*checks, Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else "")]
 
 
 def listened(redis: Redis) -> set[str]:

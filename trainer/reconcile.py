@@ -102,6 +102,10 @@ class Reconciler:
             still = set(client.unlabelled_ids(project))
             gone = [row.task_id for row in index.top(project, serving, ranked) if row.task_id not in still]
             index.remove(project, serving, gone)
+        # While versions overlap every task has two predictions, rightly.
+        repeated = client.drop_repeated(project, serving) if counts.predictions.keys() == {serving} else 0
+        if repeated:
+            logger.info("project %s: %d repeated predictions deleted", project, repeated)
 
     def _rank(self, project: str) -> None:
         queue = self.parts.queue

@@ -169,6 +169,7 @@ class Reranking:
             self.client.delete_predictions(self.project, old)
         for old in stored.keys() - {version}:
             self.index.drop(self.project, old)
+        self.client.drop_repeated(self.project, version)
         self.registry.prune(self.project, self.settings.keep_versions)
 
     def read_back(self, record: RankingRecord) -> RankingRecord:

@@ -21,6 +21,7 @@ from backend.errors import LabelStudioError
 from backend.labelstudio import pages
 from backend.labelstudio.session import ONCE, READ_ONLY, Refusal, Session, plain
 from backend.labelstudio.wire import JsonObject
+from backend.labelstudio.wiring import Wiring
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Counts:
         return self.tasks - self.annotated - self.skipped
 
 
-class LabelStudioClient:
+class LabelStudioClient(Wiring):
     """One Label Studio, with a legacy or a personal access token; project ids are text or numbers.
 
     `backend_url` names the ML backend whose title is switched; empty: the project's first, which is the
@@ -65,7 +66,7 @@ class LabelStudioClient:
     """
 
     def __init__(self, url: str, token: str, *, backend_url: str = "", timeout: float = 60.0) -> None:
-        self.session = Session(url, token, timeout)
+        super().__init__(Session(url, token, timeout))
         self.backend_url = backend_url.rstrip("/")
 
     def __enter__(self) -> Self:
@@ -218,39 +219,22 @@ class LabelStudioClient:
             self.update_project(project, {"model_version": before})
         return int(answer.get("deleted_predictions", 0))
 
-    # ML backends, webhooks, views ---------------------------------------------------------------
+    def drop_repeated(self, project: str, version: str) -> int:
+        """Delete all but the oldest of the version's predictions of each task; returns how many.
 
-    def backends(self, project: str) -> list[JsonObject]:
-        """ML backends of the project, oldest first; Label Studio calls each one's /health and /setup."""
-        with self.session.asking(f"ML backends of project {project}"):
-            rows = self.session.sdk.ml.list(project=int(project), request_options=READ_ONLY)
-        return sorted(map(plain, rows), key=lambda row: int(row["id"]))
-
-    def backend(self, project: str, url: str) -> JsonObject | None:
-        """The ML backend with this URL, None when there is none."""
-        rows = self.backends(project)
-        return next((row for row in rows if str(row["url"]).rstrip("/") == url.rstrip("/")), None)
-
-    def create_backend(self, project: str, fields: JsonObject) -> JsonObject:
-        """Connect an ML backend; Label Studio calls it first and refuses one that does not answer."""
-        with self.session.asking("ML backend"):
-            return plain(self.session.sdk.ml.create(project=int(project), **fields, request_options=ONCE))
-
-    def update_backend(self, project: str, row: JsonObject, fields: JsonObject) -> JsonObject:
-        """Change an ML backend. Label Studio needs URL, project and credentials in each change.
-
-        The password it has stored stays when none is given.
+        They come from an import that Label Studio finished after its sender had died, or from two requests
+        for the same new task.
         """
-        body: JsonObject = {"url": row["url"], "project": int(project)}
-        if row.get("auth_method") == "BASIC_AUTH":
-            body |= {"auth_method": "BASIC_AUTH", "basic_auth_user": row["basic_auth_user"], "basic_auth_pass": ""}
-        with self.session.asking("ML backend"):
-            return plain(self.session.sdk.ml.update(row["id"], **(body | fields), request_options=ONCE))
+        dropped = 0
+        for task in list(pages.read(self.session, project, pages.REPEATED, "id,predictions")):
+            stored = sorted(p["id"] for p in task["predictions"] if p["model_version"] == version)
+            for prediction in stored[1:]:
+                with self.session.asking(f"prediction {prediction}"):
+                    self.session.raw("DELETE", f"api/predictions/{prediction}/")
+                dropped += 1
+        return dropped
 
-    def delete_backend(self, row: JsonObject) -> None:
-        """Disconnect an ML backend; its webhook stays."""
-        with self.session.asking("ML backend"):
-            self.session.sdk.ml.delete(row["id"], request_options=ONCE)
+    # The serving version ------------------------------------------------------------------------
 
     def switch_title(self, project: str, version: str) -> None:
         """Make the version the one whose scores order the stream: title of the backend, project's model version."""
@@ -262,38 +246,3 @@ class LabelStudioClient:
             self.update_backend(project, row, {"title": version})
         if self.project(project).model_version != version:
             self.update_project(project, {"model_version": version})
-
-    def webhooks(self, project: str) -> list[JsonObject]:
-        """Webhooks of the project, oldest first."""
-        with self.session.asking(f"webhooks of project {project}"):
-            rows = self.session.sdk.webhooks.list(project=str(project), request_options=READ_ONLY)
-        return sorted(map(plain, rows), key=lambda row: int(row["id"]))
-
-    def save_webhook(self, project: str, webhook: int | None, fields: JsonObject) -> None:
-        """Create (None) or change a webhook; give all fields, Label Studio resets the actions otherwise."""
-        with self.session.asking("webhook"):
-            if webhook is None:
-                self.session.sdk.webhooks.create(project=int(project), **fields, request_options=ONCE)
-            else:
-                self.session.sdk.webhooks.update(webhook, **fields, request_options=ONCE)
-
-    def delete_webhook(self, webhook: int) -> None:
-        """Delete a webhook."""
-        with self.session.asking("webhook"):
-            self.session.sdk.webhooks.delete(webhook, request_options=ONCE)
-
-    def views(self, project: str) -> list[JsonObject]:
-        """Tabs of the Data Manager."""
-        with self.session.asking(f"views of project {project}"):
-            return [
-                plain(view) for view in self.session.sdk.views.list(project=int(project), request_options=READ_ONLY)
-            ]
-
-    def save_view(self, project: str, view: int | None, data: JsonObject) -> None:
-        """Create (None) or change a tab."""
-        fields: JsonObject = {"project": int(project), "data": data, "request_options": ONCE}
-        with self.session.asking("view"):
-            if view is None:
-                self.session.sdk.views.create(**fields)
-            else:
-                self.session.sdk.views.update(str(view), **fields)

@@ -17,6 +17,7 @@ ONLY_SKIPPED: Filters = (("total_annotations", "equal", 0), ("cancelled_annotati
 UNLABELLED: Filters = (("total_annotations", "equal", 0), ("cancelled_annotations", "equal", 0))
 TOUCHED: Filters = (("total_annotations", "greater", 0), ("cancelled_annotations", "greater", 0))
 """With `any_of`."""
+REPEATED: Filters = (("total_predictions", "greater", 1),)
 
 ANNOTATED_FIELDS = "id,data,annotations,result,was_cancelled,ground_truth,completed_by,created_at,updated_at,lead_time"
 """`include` reaches into the annotations; whole ones have 2.5 times the bytes and take twice as long."""

@@ -230,3 +230,13 @@ def test_what_is_annotated_during_a_ranking_is_not_in_its_queue(site: Site) -> N
     wait_for(ranked, "the ranking")
     assert not {first, second} & set(site.queue())
     site.wait_whole()
+
+
+def test_an_import_that_arrives_after_its_process_died_leaves_one_prediction_each(site: Site) -> None:
+    wanted = site.other_version()
+    with in_the_middle(site, "POST .*/import/predictions"):
+        site.kill_horse("rank")
+        wait_for(lambda: (s := site.project.settled()) and s["serving"] == wanted, "the repetition")
+    counts = site.project.client.model_versions
+    wait_for(lambda: counts(site.project.id)[wanted] > len(site.queue()), "the import that was late")
+    assert site.wait_whole()["serving"] == wanted
