@@ -57,7 +57,9 @@ SLOW = ("torch", "transformers", "datasets", "openvino", "label_studio_sdk", "la
 """Seconds to import, for a process that may not need them."""
 
 # Import name -> the line of requirements.in that brings it.
-DISTRIBUTIONS = {"starlette": "fastapi", }
+DISTRIBUTIONS = {
+    "starlette": "fastapi",
+}
 
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 300
