@@ -128,6 +128,7 @@ class JobQueue:
         """Remember why a job failed; the next one comes after a pause that doubles."""
         failures = int(self.failure(project, kind).get("failures", 0)) + 1
         failure = {"reason": reason, "failures": failures, "not_before": now + pause_after(failures), "at": now}
+        self.redis.delete(_key(project, f"progress:{kind}"))
         self.redis.set(_key(project, f"failure:{kind}"), json.dumps(failure))
 
     def succeeded(self, project: str, kind: Kind, message: str, now: float) -> None:

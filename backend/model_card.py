@@ -60,8 +60,7 @@ class DatasetSummary(_Record):
 class Evaluation(_Record):
     """Scores of the three modes, and of the version that served, on the same reports.
 
-    `serving_estimate` is the micro F1 that the serving version's own card has, where both were made by
-    cross-validation with the same labels.
+    `serving_estimate` is the micro F1 that the serving version's own card has, where it learned the same labels.
     """
 
     method: Method
@@ -82,11 +81,15 @@ class Decision(_Record):
 
 
 class TrainingSummary(_Record):
-    """The fine-tuning run; all zero when the network was not trained."""
+    """The fine-tuning run; all zero when the network was not trained.
+
+    `validation_f1` is seqeval's strict F1 of the network alone on the holdout, chunk by chunk.
+    """
 
     steps: int = 0
     seconds: float = 0.0
     loss: float = 0.0
+    validation_f1: float | None = None
     tasks: list[int] = []
 
 

@@ -47,7 +47,7 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
     """Versions, counts, jobs that wait or run, the last rounds; `labelled` counts reports of the last round."""
     registry = parts.registry
     serving = registry.serving(known(parts, project))
-    cards = registry.versions(project)
+    cards = registry.versions(project, ROUNDS_SHOWN)
     ranking = registry.ranking(project)
     return {
         "project": project,
@@ -61,7 +61,7 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "failures": {kind: failure for kind in KINDS if (failure := parts.queue.failure(project, kind))},
         "outcomes": {kind: outcome for kind in KINDS if (outcome := parts.queue.outcome(project, kind))},
         "ranking": ranking.model_dump(exclude={"distribution"}) if ranking and ranking.finished else None,
-        "rounds": [_round(card) for card in cards[:ROUNDS_SHOWN]],
+        "rounds": [_round(card) for card in cards],
     }
 
 

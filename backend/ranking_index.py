@@ -51,10 +51,6 @@ class RankingIndex:
             pipe.execute()
         return count
 
-    def add(self, project: str, version: str, rows: Iterable[RankedTask]) -> int:
-        """Add or overwrite single tasks."""
-        return self._write(*_keys(project, version), rows)
-
     def top(self, project: str, version: str, k: int) -> list[RankedTask]:
         """The first `k` tasks, highest priority first."""
         order, details = _keys(project, version)

@@ -24,10 +24,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import ValidationError
 
 from backend.errors import BackendError, BadRequest, ModelError, NotFound
 from backend.model_card import ModelCard
+from backend.records import Connection, RankingRecord
 
 RULES_VERSION = "rules-1"
 """The version before any annotation: rules alone. Changing the rules visibly means a new number."""
@@ -35,32 +36,13 @@ RULES_VERSION = "rules-1"
 MEMORY = "memory.json"
 """Span memory of a version; every version that can serve has one."""
 
+VERSION = re.compile(r"rules-[0-9]+|ecg-r[0-9]{4,}-[0-9a-f]{8}")
+"""Names of our versions; predictions under any other name belong to somebody else."""
+
+CACHES = ("openvino_cache",)
+"""Folders of a version that may be deleted or rewritten at any time."""
+
 PROJECT_ID = re.compile(r"[0-9]{1,18}")
-
-
-class Connection(BaseModel):
-    """How to reach the Label Studio of a project."""
-
-    model_config = ConfigDict(frozen=True)
-
-    url: str
-    token: SecretStr
-    backend_url: str = ""
-
-
-class RankingRecord(BaseModel):
-    """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: str
-    tasks: int
-    seconds: float
-    finished: str
-    without_text: int = 0
-    distribution: tuple[float, ...] = ()
-    order_checked: int = 0
-    order_equal: int = 0
 
 
 class Registry:
@@ -138,10 +120,10 @@ class Registry:
 
     # Versions ---------------------------------------------------------------------------------
 
-    def versions(self, project: str) -> list[ModelCard]:
-        """Cards of all complete versions, newest first; one that cannot be read is left out (see `damage`)."""
+    def versions(self, project: str, limit: int | None = None) -> list[ModelCard]:
+        """Cards of complete versions, newest first, at most `limit`; one that cannot be read is left out."""
         cards = []
-        for name in self._names(project):
+        for name in sorted(self._names(project), key=round_of, reverse=True)[:limit]:
             with suppress(ModelError):
                 cards.append(self.card(project, name))
         return sorted(cards, key=lambda card: (card.round, card.created), reverse=True)
@@ -191,7 +173,8 @@ class Registry:
 
     def publish(self, card: ModelCard, folder: Path) -> Path:
         """Write the card into `folder` and rename it to its final place; an existing version stays."""
-        files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+        kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).parts[0] not in CACHES]
+        files = {str(p.relative_to(folder)): p.stat().st_size for p in kept}
         card = card.model_copy(update={"files": files})
         (folder / "card.json").write_text(card.model_dump_json(indent=1), "utf-8")
         final = self.model_folder(card.project, card.version)
@@ -204,7 +187,7 @@ class Registry:
     def sweep(self, project: str) -> None:
         """Remove unfinished folders of killed rounds; call it with the project's round lock held."""
         folder = self.folder(project) / "models"
-        for left in folder.glob(".new-*") if folder.is_dir() else ():
+        for left in folder.glob(".*") if folder.is_dir() else ():
             shutil.rmtree(left, ignore_errors=True)
 
     def prune(self, project: str, keep: int) -> list[str]:
@@ -214,13 +197,14 @@ class Registry:
         """
         cards, serving = self.versions(project), self.serving(project)
         needed = {serving, self.target(project), self.before(project, serving), *(c.version for c in cards[:keep])}
-        pruned = [c.version for c in cards if c.version not in needed and self.exists(project, c.version)]
-        for version in pruned:
+        pruned = []
+        for version in (c.version for c in cards if c.version not in needed):
             folder = self.model_folder(project, version)
-            (folder / MEMORY).unlink()  # first: without it the version no longer counts as usable
-            for path in folder.iterdir():
-                if path.name != "card.json":
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            (folder / MEMORY).unlink(missing_ok=True)  # first: without it the version no longer counts as usable
+            left = [path for path in folder.iterdir() if path.name != "card.json"]
+            for path in left:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            pruned += [version] if left else []
         return pruned
 
     # Pointers ---------------------------------------------------------------------------------
@@ -257,8 +241,8 @@ class Registry:
         return [name for name in names if not name.startswith(".")]
 
     def _pointer(self, project: str, name: str) -> str:
-        version = (_read(self.folder(project) / name) or "").strip()
-        return version if version and self.exists(project, version) else RULES_VERSION
+        # Never another version in place of one that is damaged or gone: that is for people to decide.
+        return (_read(self.folder(project) / name) or "").strip() or RULES_VERSION
 
     def _point(self, project: str, name: str, version: str) -> None:
         if not self.exists(project, version):

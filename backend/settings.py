@@ -85,7 +85,7 @@ class Settings(BaseModel):
         default=60.0, alias="ECG_TRAIN_MINUTES", gt=0, description="A fine-tuning stops after this many minutes."
     )
     holdout_share: float = Field(
-        default=0.2, alias="ECG_HOLDOUT_SHARE", gt=0, lt=0.9, description="Share of tasks that are never trained on."
+        default=0.2, alias="ECG_HOLDOUT_SHARE", gt=0, lt=0.9, description="Share of tasks held out."
     )
     holdout_min: int = Field(
         default=10,

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from backend.errors import BackendError, SettingsError
 from backend.labelstudio.client import LabelStudioClient
-from backend.registry import Connection, Registry
+from backend.records import Connection
+from backend.registry import Registry
 from backend.settings import LOOPBACK, Settings
 from trainer.connection import Change
 from trainer.connection import connect as connect_project
@@ -47,6 +48,9 @@ def run(settings: Settings, project: str, url: str, token: str, backend_url: str
 
 def resolve(settings: Settings, stored: Connection | None, url: str, token: str, backend_url: str) -> Connection:
     """Options win over the environment, the environment over what was stored; raises SettingsError."""
+    if url and settings.label_studio_url and url.rstrip("/") != settings.label_studio_url.rstrip("/"):
+        hint = "the workers follow the variable: unset it, or give the same address"
+        raise SettingsError("LABEL_STUDIO_URL names another Label Studio than --url", settings.label_studio_url, hint)
     address = url or settings.label_studio_url or (stored.url if stored else "")
     secret = (
         token or settings.label_studio_token.get_secret_value() or (stored.token.get_secret_value() if stored else "")

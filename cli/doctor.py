@@ -42,8 +42,9 @@ def examine(parts: WorkerParts, project: str) -> list[Check]:
 def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     """The checks of one project."""
     settings = reached_at(parts.settings, parts.registry.connection(project))
-    local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis))
-    serving = parts.registry.serving(project)
+    serving, ranking = parts.registry.serving(project), parts.registry.ranking(project)
+    unusable = ranking.without_text if ranking and ranking.version == serving else 0
+    local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis), unusable)
     checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
     damage = parts.registry.damage(project, serving)
     return [*checks, Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else "")]

@@ -80,6 +80,6 @@ def promote(project: str, version: str) -> None:
 @click.command()
 @project_option
 def rollback(project: str) -> None:
-    """Go back to the version that served before."""
+    """Go back to the promoted version before the serving one."""
     switched = overview.roll_back(parts(), project)
     click.echo(f"{switched['version']} will serve when {switched['job']} is done")

@@ -17,7 +17,7 @@ from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import annotation_spans
 from backend.ner.metrics import Edits, edits, span_scores
 from backend.ner.spans import Span
-from examples.demo import REPORTS, Demo, api, say, status, wait_until_settled
+from examples.demo_state import REPORTS, Demo, DemoError, api, say, status, wait_until_settled
 
 CONFIG = parse_label_config((REPORTS / "label_config.xml").read_text("utf-8"))
 
@@ -76,14 +76,17 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=25, help="reports to annotate")
     parser.add_argument("--batch", type=int, default=5, help="reports before waiting for the round")
     arguments = parser.parse_args()
-    demo = Demo.from_env()
+    try:
+        demo = Demo.from_env()
+    except DemoError as error:
+        parser.error(str(error))
     if not demo.project_file.exists():
         sys.stderr.write("annotate: no demo here; start `make demo` first (same DEMO_HOME)\n")
         return 1
     project = demo.project_file.read_text("utf-8")
     gold = {task["data"]["report_id"]: task for task in load("gold.json")}
     tests = load("test.json")
-    say("                                    F1 of the round, held out     test  edits per report")
+    say("                                    F1 of the round, unseen       test  edits per report")
     say(" done  serving                         rules network  merged     F1    added removed   moved relabel   total")
     say(row(demo, project, tests, 0, []))
     done = 0

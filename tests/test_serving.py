@@ -7,7 +7,8 @@ from backend.errors import LabelConfigError
 from backend.model_card import ModelCard
 from backend.ner.spans import Span
 from backend.ranking.control import is_holdout
-from backend.registry import RULES_VERSION, RankingRecord, Registry
+from backend.records import RankingRecord
+from backend.registry import RULES_VERSION, Registry
 from backend.rules import SpanMemory
 from backend.serving import Serving
 from backend.settings import Settings

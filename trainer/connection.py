@@ -12,7 +12,6 @@ part are what `ecgal doctor` reports.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from backend.labelstudio.client import LabelStudioClient, Project
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.session import Refusal, shown
 from backend.labelstudio.wire import WEBHOOK_ACTIONS, JsonObject
+from backend.registry import VERSION
 from backend.settings import LOOPBACK, Settings
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 SECRET_HEADER = "X-Webhook-Secret"
 CONNECTED = "CO"
 SAMPLING = "Uncertainty sampling"
-VERSION = re.compile(r"rules-\d+|ecg-r\d{4,}-[0-9a-f]{8}")
-"""Titles that only this package gives to an ML backend."""
 VIEW_TITLE = "主动学习 Top-K"
 
 

@@ -55,12 +55,13 @@ class Local:
     """How to look at this package's own processes.
 
     `web` tells whether the web process answers, `redis` raises BackendError when it does not, `queues`
-    are the job queues that live workers listen to.
+    are the job queues that live workers listen to, `unusable` counts tasks of the pool without usable text.
     """
 
     web: Callable[[], bool]
     redis: Callable[[], None]
     queues: Callable[[], Collection[str]]
+    unusable: int = 0
 
 
 def run_checks(
@@ -70,7 +71,7 @@ def run_checks(
     checks = [*_here(settings, local)]
     try:
         with client_factory() as client:
-            for check in _there(client, settings, project, serving):
+            for check in _there(client, settings, project, serving, local.unusable):
                 checks.append(check)
     except BackendError as error:
         code = error.code if isinstance(error, Refusal) else 0
@@ -100,7 +101,7 @@ def _here(settings: Settings, local: Local) -> Iterator[Check]:
 # There ----------------------------------------------------------------------------------------------
 
 
-def _there(client: LabelStudioClient, settings: Settings, project: str, serving: str) -> Iterator[Check]:
+def _there(client: LabelStudioClient, settings: Settings, project: str, serving: str, unusable: int) -> Iterator[Check]:
     """Checks in order; BackendError from a request that all later ones need ends them."""
     yield Check("Label Studio", True, f"{shown(client.session.url)}, release {client.version()}")
     kind = "personal" if client.session.is_personal else "legacy"
@@ -113,7 +114,7 @@ def _there(client: LabelStudioClient, settings: Settings, project: str, serving:
     yield from _project(state, serving)
     view = has_view(client.views(project))
     yield Check("view", view, VIEW_TITLE if view else f"{VIEW_TITLE} is missing or changed", _connect(project, view))
-    yield _predictions(client.counts(project), project, serving)
+    yield _predictions(client.counts(project), project, serving, unusable)
 
 
 def _label_config(state: Project) -> Check:
@@ -172,9 +173,9 @@ def _project(state: Project, serving: str) -> Iterator[Check]:
         yield Check(name, field not in faults, what, _connect(state.id, field not in faults))
 
 
-def _predictions(counts: Counts, project: str, serving: str) -> Check:
-    """Without predictions of the serving version Label Studio's order is random."""
-    stored, pool = counts.predictions.get(serving, 0), counts.unlabelled
+def _predictions(counts: Counts, project: str, serving: str, unusable: int) -> Check:
+    """Without predictions of the serving version Label Studio's order is random; `unusable` tasks get none."""
+    stored, pool = counts.predictions.get(serving, 0), counts.unlabelled - unusable
     what = f"{stored} of {serving}, {pool} tasks wait"
     return Check("predictions", stored >= pool, what, "" if stored >= pool else f"ecgal rerank --project {project}")
 

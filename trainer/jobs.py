@@ -74,6 +74,7 @@ def _round(parts: WorkerParts, project: str, number: int) -> str:
             parts.registry.aim(project, card.version)
             parts.queue.request_rank(project)
         parts.registry.save_decided(project, card.version)
+    parts.registry.prune(project, parts.settings.keep_versions)
     parts.registry.save_trained_fingerprint(project, fingerprint)
     return outcome.message
 

@@ -12,7 +12,8 @@ from backend.job_queue import JobQueue
 from backend.labelstudio.client import LabelStudioClient
 from backend.parts import Parts
 from backend.ranking_index import RankingIndex
-from backend.registry import Connection, Registry
+from backend.records import Connection
+from backend.registry import Registry
 from backend.settings import Settings
 
 

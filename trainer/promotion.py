@@ -1,7 +1,7 @@
 """The gate: which mode of a candidate serves, and whether it may replace the serving version.
 
 Pure. A candidate is promoted when it is not worse than the serving version on the same reports, none of
-which either was trained on; where those are too few, when its cross-validated estimate is not clearly lower.
+which either was trained on; where those are too few, when its own estimate is not clearly lower.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PREFERENCE: tuple[Mode, ...] = ("model", "merged", "rules")
 MIN_COMPARED = 5
 """Reports that neither version was trained on; fewer decide nothing."""
 MARGIN = 0.05
-"""F1 by which a cross-validated estimate must be below another one, made on other reports, to count as worse."""
+"""F1 by which an estimate must be below another one, made on other reports, to count as worse."""
 
 MODE_NAMES: dict[Mode, str] = {
     "rules": "rules + span memory",
@@ -44,8 +44,8 @@ def decide(evaluation: Evaluation, mode: Mode, serving: str) -> Decision:
 def _compare(evaluation: Evaluation, mode: Mode, serving: str) -> tuple[bool, str]:
     """Whether the candidate is worse than `serving`, and on what grounds.
 
-    Too few reports that neither has seen say nothing; then two cross-validated estimates are compared, which
-    were made on different reports and so get a margin.
+    Too few reports that neither has seen say nothing; then each version's own estimate counts, which were made
+    on different reports and so get a margin.
     """
     ours, theirs = evaluation.candidate_compared, evaluation.serving_compared
     count = len(evaluation.compared_tasks)
@@ -57,7 +57,7 @@ def _compare(evaluation: Evaluation, mode: Mode, serving: str) -> tuple[bool, st
         return False, f"only {count} reports to compare with {serving} on"
     estimate = evaluation.modes[mode].micro.f1
     facts = (
-        f"cross-validated F1 {estimate:.3f} against {evaluation.serving_estimate:.3f} of {serving},"
+        f"F1 {estimate:.3f} against {evaluation.serving_estimate:.3f} in the card of {serving},"
         f" only {count} reports to compare on"
     )
     return estimate < evaluation.serving_estimate - MARGIN, facts

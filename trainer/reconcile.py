@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
-from backend.registry import RULES_VERSION
+from backend.labelstudio.config import parse_label_config
+from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
 from trainer.reranking import deletable
 
@@ -25,7 +26,7 @@ class Reconciler:
 
     def __init__(self, parts: WorkerParts) -> None:
         self.parts = parts
-        self._clients: dict[str, LabelStudioClient] = {}
+        self._clients: dict[str, tuple[Connection, LabelStudioClient]] = {}
         self._outages: dict[str, str] = {}
 
     def run(self, stopped: Callable[[float], bool]) -> None:
@@ -61,7 +62,8 @@ class Reconciler:
         for number in queue.orphans(project):
             queue.give_back(project, number, now)
             queue.failed(project, "retrain", f"round {number} was killed whenever it ran", now)
-        if queue.jobs(project, "retrain") or queue.pending(project).count:
+        enough = queue.pending(project).count >= self.parts.settings.retrain_min
+        if enough or queue.jobs(project, "retrain"):
             return
         if client.fingerprint(project) == registry.trained_fingerprint(project):
             return
@@ -69,7 +71,7 @@ class Reconciler:
         read = cards[0].dataset.reports if cards else 0
         unread = max(1, client.counts(project).annotated - read)
         queue.hint(project, [f"unread-{i}" for i in range(unread)], now)
-        logger.info("project %s: annotations changed without a webhook", project)
+        logger.info("project %s: annotations changed that no round has read", project)
 
     def target(self, project: str) -> None:
         """Go on with a switch that stopped between decision and ranking."""
@@ -96,7 +98,9 @@ class Reconciler:
         counts = client.counts(project)
         ranked, unlabelled = index.count(project, serving), counts.unlabelled
         stored, strays = counts.predictions.get(serving, 0), deletable(client, project, counts.predictions, serving)
-        if min(ranked, stored) + unusable < unlabelled or strays or (record is None and serving == RULES_VERSION):
+        config = parse_label_config(registry.label_config(project) or "")
+        stale = record is None or (record.version == serving and record.labels not in ((), config.labels))
+        if min(ranked, stored) + unusable < unlabelled or strays or stale:
             self._rank(project)
         elif ranked > unlabelled:
             still = set(client.unlabelled_ids(project))
@@ -113,9 +117,12 @@ class Reconciler:
             queue.request_rank(project)
 
     def _client(self, project: str) -> LabelStudioClient:
-        if project not in self._clients:
-            self._clients[project] = self.parts.client(project)
-        return self._clients[project]
+        """The client of the project's connection as it is now; `ecgal connect` may have changed it."""
+        connection = self.parts.connection(project)
+        known = self._clients.get(project)
+        if known is None or known[0] != connection:
+            self._clients[project] = (connection, self.parts.client(project))
+        return self._clients[project][1]
 
     def _log_once(self, project: str, error: Exception) -> None:
         self._clients.pop(project, None)

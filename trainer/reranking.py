@@ -19,11 +19,13 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import prediction_json, task_text
 from backend.ner.prediction import Prediction
-from backend.predictor import Predictor, RulesPredictor, load_predictor
+from backend.predictor import Predictor
 from backend.ranking.control import is_holdout, priority, quantiles
 from backend.ranking_index import RankedTask, preview
-from backend.registry import RULES_VERSION, RankingRecord
+from backend.records import RankingRecord
+from backend.registry import RULES_VERSION, VERSION
 from trainer.parts import WorkerParts
+from trainer.rival import open_version
 
 logger = logging.getLogger(__name__)
 
@@ -70,14 +72,16 @@ class Reranking:
         started = time.monotonic()
         version = self.registry.target(self.project)
         config = parse_label_config(self.client.project(self.project).label_config)
-        predictor = self.predictor(version, config)
+        predictor, _ = open_version(self.registry, self.settings, self.project, version, config)
+        self.forget_other_labels(version, config)
         ranked = self.predict_pool(predictor, config)
-        distribution = self.distribution(version, ranked)
+        distribution = self.distribution(version, config, ranked)
         self.place(ranked, ranked.waiting, config, distribution)
         self.flush(ranked, at_least=1)
         self.switch(version, ranked.rows)
         record = RankingRecord(
             version=version,
+            labels=config.labels,
             tasks=len(ranked.rows),
             seconds=round(time.monotonic() - started, 1),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -90,23 +94,25 @@ class Reranking:
         self.registry.save_ranking(self.project, record)
         return record
 
-    def distribution(self, version: str, ranked: Ranked) -> tuple[float, ...]:
+    def forget_other_labels(self, version: str, config: LabelConfig) -> None:
+        """Delete what the version predicted for other labels than the project has now: it is predicted anew."""
+        last = self.registry.ranking(self.project)
+        if last and last.version == version and last.labels not in ((), config.labels):
+            self.client.delete_predictions(self.project, version)
+            self.index.drop(self.project, version)
+
+    def distribution(self, version: str, config: LabelConfig, ranked: Ranked) -> tuple[float, ...]:
         """Uncertainties of the pool; of one version always the same, so that places once given stay."""
         last = self.registry.ranking(self.project)
         if last and last.version == version and last.distribution:
             return last.distribution
         distribution = quantiles([row.uncertainty for row in ranked.rows])
         # Before any place is drawn from it: a repetition after a kill must draw the same ones.
-        begun = RankingRecord(version=version, tasks=0, seconds=0.0, finished="", distribution=distribution)
+        begun = RankingRecord(
+            version=version, labels=config.labels, tasks=0, seconds=0.0, finished="", distribution=distribution
+        )
         self.registry.save_ranking(self.project, begun)
         return distribution
-
-    def predictor(self, version: str, config: LabelConfig) -> Predictor:
-        """The predictor of the target version."""
-        if version == RULES_VERSION:
-            return RulesPredictor(version, config.labels)
-        card = self.registry.card(self.project, version)
-        return load_predictor(self.registry.model_folder(self.project, version), card, config.labels, self.settings)
 
     def predict_pool(self, predictor: Predictor, config: LabelConfig) -> Ranked:
         """Predict every unlabelled task that this version has not ranked yet; import as it goes."""
@@ -146,7 +152,8 @@ class Reranking:
 
     def row(self, task_id: int, text: str, prediction: Prediction) -> RankedTask:
         """The task as the queue shows it."""
-        reason = "control share: a random place" if self.holdout(task_id) else "token entropy"
+        measure = "unexplained by the rules" if prediction.version == RULES_VERSION else "token entropy"
+        reason = "control share: a random place" if self.holdout(task_id) else measure
         return RankedTask(task_id, prediction.priority, prediction.uncertainty, reason, preview(text))
 
     def holdout(self, task_id: int) -> bool:
@@ -198,12 +205,12 @@ class Reranking:
 
 
 def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int], serving: str) -> list[str]:
-    """Versions other than `serving` whose stored predictions can go now; until then they do no harm.
+    """Our versions other than `serving` whose stored predictions can go now; until then they do no harm.
 
     Deleting thousands locks Label Studio's SQLite for so long that submissions fail, so many are deleted only
     when nobody has annotated for a while.
     """
-    others = {version: count for version, count in stored.items() if version != serving}
+    others = {version: count for version, count in stored.items() if version != serving and VERSION.fullmatch(version)}
     few = sum(others.values()) <= DELETED_AT_ONCE
     return sorted(others) if few or client.quiet_seconds(project, datetime.now(UTC)) >= QUIET else []
 

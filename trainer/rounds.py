@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backend.errors import ModelError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.model_card import (
@@ -28,21 +27,21 @@ from backend.model_card import (
     Mode,
     ModelCard,
     RejectedAnnotation,
-    Score,
     TrainingSummary,
 )
 from backend.ner.scheme import LabelScheme
-from backend.predictor import ModelPredictor, Predictor, RulesPredictor, load_predictor, open_model
-from backend.registry import MEMORY, RULES_VERSION
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, open_model
+from backend.registry import MEMORY
 from backend.rules import SpanMemory
 from trainer import base_model
 from trainer.dataset import FrozenDataset, Report, freeze, split
-from trainer.evaluation import Judged, best_f1, compare, cross_validate, judge, predict_spans, score
+from trainer.evaluation import Judged, best_f1, compare, cross_validate, judge
 from trainer.export import export_openvino
 from trainer.parts import WorkerParts
 from trainer.progress import Progress
 from trainer.promotion import best_mode, decide
 from trainer.recipe import recipe_for
+from trainer.rival import find_rival
 from trainer.training import fine_tune
 
 logger = logging.getLogger(__name__)
@@ -103,13 +102,14 @@ class Round:
         """Eight hex digits of all that the weights depend on."""
         settings = self.settings
         parts = [dataset.hash, settings.base_model, settings.train_steps, settings.seed, settings.train_min]
-        parts += [settings.holdout_share, settings.holdout_min]
+        parts += [settings.holdout_share, settings.holdout_min, settings.engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
     def same_content(self, version: str) -> ModelCard | None:
-        """The newest version when it was made from the same content."""
-        newest = self.registry.versions(self.project)[:1]
-        return newest[0] if newest and newest[0].version.rsplit("-", 1)[1] == version.rsplit("-", 1)[1] else None
+        """The newest version when it was made from the same content and its files are whole."""
+        newest = self.registry.versions(self.project, 1)
+        same = bool(newest) and newest[0].version.rsplit("-", 1)[1] == version.rsplit("-", 1)[1]
+        return newest[0] if same and not self.registry.damage(self.project, newest[0].version) else None
 
     # Learning ---------------------------------------------------------------------------------
 
@@ -119,9 +119,11 @@ class Round:
         if len(holdout) < self.settings.holdout_min:
             train, holdout = list(dataset.reports), []
         network = len(train) >= self.settings.train_min and bool(labels_of(train, config))
-        unseen, theirs, rival = self.to_beat(config, holdout or train)
+        rival = find_rival(self.registry, self.settings, self.project, config, holdout or train)
+        if rival.score:
+            self.progress(f1_to_beat=rival.score.micro.f1)
         if holdout:
-            predictor, training = self.fit(train, config, folder, version, network)
+            predictor, training = self.fit(train, config, folder, version, network, holdout)
             self.progress(stage="evaluating")
             method: Method = "holdout"
             judged = judge(predictor, holdout)
@@ -131,11 +133,11 @@ class Round:
             predictor, training = self.fit(train, config, folder, version, network)
         trained = predictor.scheme.labels if isinstance(predictor, ModelPredictor) else config.labels
         self.progress(f1=best_f1(judged, config.labels))
-        evaluation = compare(judged, config.labels, method, unseen, theirs)
-        if rival and rival.evaluation.method == method == "cross-validation" and rival.labels == list(trained):
-            evaluation = evaluation.model_copy(update={"serving_estimate": rival.f1})
+        evaluation = compare(judged, config.labels, method, rival.unseen, rival.score)
+        if rival.card and rival.card.labels == list(trained):
+            evaluation = evaluation.model_copy(update={"serving_estimate": rival.card.f1})
         mode = best_mode(evaluation.modes)
-        decision = decide(evaluation, mode, self.registry.target(self.project))
+        decision = decide(evaluation, mode, rival.version)
         return self.card(dataset, version, mode, trained, training, evaluation, decision, holdout)
 
     def cross_validate(self, reports: Sequence[Report], config: LabelConfig, folder: Path, network: bool) -> Judged:
@@ -156,7 +158,13 @@ class Round:
         return cross_validate(reports, fit, lambda judged: self.progress(f1=best_f1(judged, config.labels)))
 
     def fit(
-        self, reports: Sequence[Report], config: LabelConfig, folder: Path, version: str, network: bool
+        self,
+        reports: Sequence[Report],
+        config: LabelConfig,
+        folder: Path,
+        version: str,
+        network: bool,
+        held_out: Sequence[Report] = (),
     ) -> tuple[Predictor, TrainingSummary]:
         """The predictor that would serve, as it would serve; its files are in `folder`."""
         memory = remember(reports)
@@ -164,7 +172,7 @@ class Round:
         summary = TrainingSummary()
         if network:
             self.progress(stage="training")
-            trained, summary = self.fine_tune(reports, config, folder)
+            trained, summary = self.fine_tune(reports, config, folder, held_out)
             self.progress(stage="exporting")
             if self.settings.engine == "openvino":
                 export_openvino(folder)
@@ -174,9 +182,12 @@ class Round:
         return predictor, summary.model_copy(update={"tasks": [report.task_id for report in reports]})
 
     def fine_tune(
-        self, reports: Sequence[Report], config: LabelConfig, folder: Path
+        self, reports: Sequence[Report], config: LabelConfig, folder: Path, held_out: Sequence[Report] = ()
     ) -> tuple[tuple[str, ...], TrainingSummary]:
-        """Fine-tune the base model into `folder`; returns the labels it knows and a summary."""
+        """Fine-tune the base model into `folder`; returns the labels it knows and a summary.
+
+        `held_out` reports are scored by seqeval when it is done, network alone.
+        """
         base = base_model.resolve(self.settings, progress=lambda message: self.progress(stage=message))
         labels = labels_of(reports, config)
         recipe = recipe_for(
@@ -186,38 +197,19 @@ class Round:
             threads=self.settings.threads,
             minutes=self.settings.train_minutes,
         )
-        pairs = [(report.text, [s for s in report.spans if s.label in labels]) for report in reports]
-        result = fine_tune(pairs, LabelScheme(labels), base, folder, recipe, self.on_step)
-        return labels, TrainingSummary(steps=result.steps, seconds=round(result.seconds, 1), loss=round(result.loss, 4))
+        training, validation = (
+            [(report.text, [s for s in report.spans if s.label in labels]) for report in some]
+            for some in (reports, held_out)
+        )
+        result = fine_tune(training, LabelScheme(labels), base, folder, recipe, self.on_step, validation)
+        return labels, TrainingSummary(
+            steps=result.steps,
+            seconds=round(result.seconds, 1),
+            loss=round(result.loss, 4),
+            validation_f1=result.validation_f1,
+        )
 
     # Judging ----------------------------------------------------------------------------------
-
-    def to_beat(
-        self, config: LabelConfig, reports: Sequence[Report]
-    ) -> tuple[list[Report], Score | None, ModelCard | None]:
-        """Those of `reports` that the version to beat was not trained on, its score on them, and its card."""
-        predictor, card = self.version_to_beat(config)
-        seen = set(card.training.tasks) if card else set()
-        unseen = [report for report in reports if report.task_id not in seen]
-        if not unseen:
-            return [], None, card
-        theirs = score(unseen, predict_spans(predictor, unseen), config.labels)
-        self.progress(f1_to_beat=theirs.micro.f1)
-        return unseen, theirs, card
-
-    def version_to_beat(self, config: LabelConfig) -> tuple[Predictor, ModelCard | None]:
-        """The version that serves or is about to, and its card; the rules have none."""
-        version = self.registry.target(self.project)
-        rules = RulesPredictor(RULES_VERSION, config.labels)
-        if version == RULES_VERSION:
-            return rules, None
-        try:
-            card = self.registry.card(self.project, version)
-            folder = self.registry.model_folder(self.project, version)
-            return load_predictor(folder, card, config.labels, self.settings), card
-        except ModelError as error:
-            logger.error("project %s: %s; the rules are to beat instead", self.project, error)
-            return rules, None
 
     def card(
         self,

@@ -42,7 +42,7 @@ _PROJECT = re.compile(r"(\d{1,18})(\.\d+)?", re.ASCII)
 
 
 class PredictionLike(Protocol):
-    """What a predictor says of one report; `backend.predictor.Prediction` is one."""
+    """What a predictor says of one report; `backend.ner.prediction.Prediction` is one."""
 
     @property
     def spans(self) -> Sequence[Span]: ...  # noqa: D102
@@ -166,7 +166,7 @@ def prediction_json(
     rank = prediction.uncertainty if priority is None else priority
     return {
         "result": [_region(span, text, config) for span in sorted(set(prediction.spans)) if _fits(span, text, config)],
-        "score": _unit(1.0 - rank, 9),
+        "score": _unit(1.0 - rank, 12),
         "model_version": prediction.version,
     }
 

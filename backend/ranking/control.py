@@ -1,8 +1,8 @@
 """The holdout and its random order.
 
 F1 measured on reports that active learning picked is not F1 of the pool. So a fixed share of the tasks
-is held out before anything is ranked: never trained on, and mixed into the ranking at random places, so
-that the annotated part of it stays a random sample of the pool.
+is held out before anything is ranked: not trained on (once there are enough of them to judge a round), and mixed
+into the ranking at random places, so that the annotated part of it stays a random sample of the pool.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from backend.job_queue import JobQueue
 from backend.model_card import DatasetSummary, Decision, Evaluation, LabelScore, ModelCard, Score, TrainingSummary
 from backend.ranking_index import RankedTask, RankingIndex
-from backend.registry import RULES_VERSION, Connection, Registry
+from backend.records import Connection
+from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
 
 
@@ -113,6 +114,7 @@ def test_the_status_of_a_fresh_project(client: TestClient, registry: Registry) -
         "project": "1",
         "serving": RULES_VERSION,
         "target": RULES_VERSION,
+        "damage": "",
         "labelled": 0,
         "pending": 0,
         "pool": 0,

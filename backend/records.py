@@ -1,0 +1,31 @@
+"""What the registry keeps of a project beside its versions. The formats are files: a new field needs a default."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+
+class Connection(BaseModel):
+    """How to reach the Label Studio of a project."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    token: SecretStr
+    backend_url: str = ""
+
+
+class RankingRecord(BaseModel):
+    """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    labels: tuple[str, ...] = ()
+    tasks: int
+    seconds: float
+    finished: str
+    without_text: int = 0
+    distribution: tuple[float, ...] = ()
+    order_checked: int = 0
+    order_equal: int = 0
