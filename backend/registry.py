@@ -33,6 +33,7 @@ from backend.records import Connection, RankingRecord
 RULES_VERSION = "rules-1"
 """The version before any annotation: rules alone. Changing the rules visibly means a new number."""
 
+CARD = "card.json"
 MEMORY = "memory.json"
 """Span memory of a version; every version that can serve has one."""
 
@@ -130,7 +131,7 @@ class Registry:
 
     def card(self, project: str, version: str) -> ModelCard:
         """The card of a version; raises NotFound, or ModelError when it cannot be read."""
-        path = self.model_folder(project, version) / "card.json"
+        path = self.model_folder(project, version) / CARD
         try:
             return ModelCard.model_validate_json(path.read_text("utf-8"))
         except FileNotFoundError:
@@ -176,7 +177,7 @@ class Registry:
         kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).parts[0] not in CACHES]
         files = {str(p.relative_to(folder)): p.stat().st_size for p in kept}
         card = card.model_copy(update={"files": files})
-        (folder / "card.json").write_text(card.model_dump_json(indent=1), "utf-8")
+        (folder / CARD).write_text(card.model_dump_json(indent=1), "utf-8")
         final = self.model_folder(card.project, card.version)
         if final.exists():
             shutil.rmtree(folder)
@@ -201,7 +202,7 @@ class Registry:
         for version in (c.version for c in cards if c.version not in needed):
             folder = self.model_folder(project, version)
             (folder / MEMORY).unlink(missing_ok=True)  # first: without it the version no longer counts as usable
-            left = [path for path in folder.iterdir() if path.name != "card.json"]
+            left = [path for path in folder.iterdir() if path.name != CARD]
             for path in left:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             pruned += [version] if left else []
@@ -237,7 +238,7 @@ class Registry:
     def _names(self, project: str) -> list[str]:
         """Versions with a card, in no order."""
         folder = self.folder(project) / "models"
-        names = [p.name for p in folder.iterdir() if (p / "card.json").is_file()] if folder.is_dir() else []
+        names = [p.name for p in folder.iterdir() if (p / CARD).is_file()] if folder.is_dir() else []
         return [name for name in names if not name.startswith(".")]
 
     def _pointer(self, project: str, name: str) -> str:
