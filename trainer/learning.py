@@ -1,0 +1,163 @@
+"""From annotated reports to a predictor and its judgement; no Label Studio, no registry, no job queue.
+
+A round of a project and `ecgal train` both learn here.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from backend.labelstudio.config import LabelConfig
+from backend.model_card import Method, TrainingSummary
+from backend.ner.scheme import LabelScheme
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, open_model
+from backend.registry import MEMORY
+from backend.rules import SpanMemory
+from backend.settings import Settings
+from trainer import base_model
+from trainer.dataset import Report
+from trainer.evaluation import Judged, best_f1, cross_validate, judge
+from trainer.export import export_openvino
+from trainer.progress import Progress
+from trainer.recipe import recipe_for
+from trainer.training import fine_tune
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 1.0
+"""Steps of a fine-tuning are told at most this often."""
+
+
+class Tell(Protocol):
+    """Hears what a learning does now: `stage`, `step`, `steps`, `loss`, `eta_seconds`, `f1` ..."""
+
+    def __call__(self, **fields: object) -> None:
+        """Take the fields that changed."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The predictor as it would serve, how it was trained, and how it was judged."""
+
+    predictor: Predictor
+    training: TrainingSummary
+    judged: Judged
+    method: Method
+
+    def labels(self, config: LabelConfig) -> tuple[str, ...]:
+        """The labels that it knows."""
+        return self.predictor.scheme.labels if isinstance(self.predictor, ModelPredictor) else config.labels
+
+
+@dataclass
+class Learner:
+    """Learns one version into `folder`; everything that serves it is left there."""
+
+    settings: Settings
+    config: LabelConfig
+    folder: Path
+    version: str
+    tell: Tell
+    _told: float = field(default=0.0, init=False)
+
+    def learn(self, train: Sequence[Report], holdout: Sequence[Report]) -> Learned:
+        """Fine-tune on `train` and judge on `holdout`; without a holdout, judge by cross-validation."""
+        if holdout:
+            predictor, training = self.fit(train, holdout)
+            self.tell(stage="evaluating")
+            judged = judge(predictor, holdout)
+        else:
+            judged = self.cross_validate(train)
+            predictor, training = self.fit(train)
+        self.tell(f1=best_f1(judged, self.config.labels))
+        return Learned(predictor, training, judged, "holdout" if holdout else "cross-validation")
+
+    def trains_network(self, reports: Sequence[Report]) -> bool:
+        """Whether there is enough for a network."""
+        return len(reports) >= self.settings.train_min and bool(self.labels_of(reports))
+
+    def cross_validate(self, reports: Sequence[Report]) -> Judged:
+        """Every report judged by a predictor that did not see it; the folds' weights are removed at once."""
+        network = self.trains_network(reports)
+
+        def fit(rest: Sequence[Report], fold: int) -> Predictor:
+            self.tell(stage=f"cross-validation, fold {fold + 1}")
+            memory = remember(rest)
+            if not network or not self.labels_of(rest):
+                return RulesPredictor("fold", self.config.labels, memory)
+            place = self.folder / f"fold-{fold}"
+            trained, _ = self.fine_tune(rest, place)
+            settings = self.settings.model_copy(update={"engine": "torch"})
+            predictor = open_model(place, "fold", "model", trained, self.config.labels, memory, settings)
+            shutil.rmtree(place)
+            return predictor
+
+        return cross_validate(reports, fit, lambda judged: self.tell(f1=best_f1(judged, self.config.labels)))
+
+    def fit(self, reports: Sequence[Report], held_out: Sequence[Report] = ()) -> tuple[Predictor, TrainingSummary]:
+        """The predictor that would serve, as it would serve; its files are in the folder."""
+        memory = remember(reports)
+        predictor: Predictor = RulesPredictor(self.version, self.config.labels, memory)
+        summary = TrainingSummary()
+        if self.trains_network(reports):
+            self.tell(stage="training")
+            trained, summary = self.fine_tune(reports, self.folder, held_out)
+            self.tell(stage="exporting")
+            if self.settings.engine == "openvino":
+                export_openvino(self.folder)
+            predictor = open_model(
+                self.folder, self.version, "model", trained, self.config.labels, memory, self.settings
+            )
+        # Last: the fine-tuning replaces the folder.
+        (self.folder / MEMORY).write_text(memory.to_json(), "utf-8")
+        return predictor, summary.model_copy(update={"tasks": [report.task_id for report in reports]})
+
+    def fine_tune(
+        self, reports: Sequence[Report], folder: Path, held_out: Sequence[Report] = ()
+    ) -> tuple[tuple[str, ...], TrainingSummary]:
+        """Fine-tune the base model into `folder`; returns the labels it knows and a summary.
+
+        `held_out` reports are scored by seqeval when it is done, network alone.
+        """
+        base = base_model.resolve(self.settings, progress=lambda message: self.tell(stage=message))
+        labels = self.labels_of(reports)
+        recipe = recipe_for(
+            len(reports),
+            steps=self.settings.train_steps,
+            seed=self.settings.seed,
+            threads=self.settings.threads,
+            minutes=self.settings.train_minutes,
+        )
+        training, validation = (
+            [(report.text, [s for s in report.spans if s.label in labels]) for report in some]
+            for some in (reports, held_out)
+        )
+        result = fine_tune(training, LabelScheme(labels), base, folder, recipe, self.on_step, validation)
+        return labels, TrainingSummary(
+            steps=result.steps,
+            seconds=round(result.seconds, 1),
+            loss=round(result.loss, 4),
+            validation_f1=result.validation_f1,
+        )
+
+    def labels_of(self, reports: Sequence[Report]) -> tuple[str, ...]:
+        """The configuration's labels that occur in the reports, in its order: what a network can learn."""
+        used = {span.label for report in reports for span in report.spans}
+        return tuple(label for label in self.config.labels if label in used)
+
+    def on_step(self, step: Progress) -> None:
+        """Called by the fine-tuning every few steps."""
+        if time.monotonic() - self._told >= PROGRESS_SECONDS or step.step == step.steps:
+            self._told = time.monotonic()
+            self.tell(step=step.step, steps=step.steps, epoch=step.epoch, loss=step.loss, eta_seconds=step.eta_seconds)
+
+
+def remember(reports: Sequence[Report]) -> SpanMemory:
+    """The strings annotators labelled in the reports."""
+    return SpanMemory.from_reports((report.text, report.spans) for report in reports)
