@@ -9,7 +9,8 @@
     ├── Unavailable              Redis is down or the job queue cannot be reached (HTTP 503)
     ├── LabelStudioError         Label Studio refused or could not be reached
     ├── BaseModelError           the base model is missing, damaged or unsuitable
-    └── ModelError               a stored version is incomplete or cannot be loaded
+    ├── ModelError               a stored version is incomplete or cannot be loaded
+    └── CorpusError              a file cannot be read as annotated reports (`trainer.corpus`)
 
 Messages never carry report text or tokens: they reach clients and INFO logs.
 """

@@ -11,11 +11,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Mode = Literal["rules", "model", "merged"]
-"""Where the spans come from: rules + span memory, the network, or the network with number rules on top."""
+"""Where the spans come from: rules + span memory, the network, or both merged by measured precision."""
 
 
 Method = Literal["holdout", "cross-validation"]
 """On which reports: held-out ones, or all of them by networks that did not see them."""
+
+Verdict = Literal["better", "not worse", "worse", "label lost", "losses add up", "too few reports"]
+"""What the gate found; `trainer.promotion` defines each."""
 
 
 class _Record(BaseModel):
@@ -73,11 +76,38 @@ class Evaluation(_Record):
 
 
 class Decision(_Record):
-    """Whether the version was promoted over `serving`, and a sentence that says why."""
+    """Whether the version was promoted over `serving`, and a sentence that says why.
+
+    `difference` is the version's micro F1 minus that of `serving` and `interval` its 95 % interval (ends in -1..1), on
+    `reports` reports; with too few of them the difference of two estimates, without an interval. `debt` is the F1 that
+    promotions have given up since the best version: the gate bounds it. Older cards have no `state`.
+    """
 
     promote: bool
     reason: str
     serving: str
+    state: Verdict | None = None
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    reports: int = 0
+    labels_lost: list[str] = []
+    debt: float = 0.0
+
+
+class Calibration(_Record):
+    """The temperature that makes the network's probabilities honest, and how honest they were on `tokens` tokens.
+
+    `ece_before` and `ece_after` are expected calibration errors (0..1, 0 is perfect) of the probability of the best
+    tag. `method` says on which tokens the error after was measured: others than the temperature was fitted on, or the
+    same; none when the temperature was left at 1, for the reason in `note`.
+    """
+
+    temperature: float = 1.0
+    ece_before: float | None = None
+    ece_after: float | None = None
+    tokens: int = 0
+    method: Literal["out of sample", "in sample", "none"] = "none"
+    note: str = ""
 
 
 class TrainingSummary(_Record):
@@ -108,6 +138,9 @@ class ModelCard(_Record):
     training: TrainingSummary
     evaluation: Evaluation
     decision: Decision
+    calibration: Calibration = Calibration()
+    trust: dict[str, tuple[int, int]] = {}
+    """What the merge goes by: group of candidates -> right and all on held-out reports (`backend.merging`)."""
     engine: dict[str, str] = {}
     files: dict[str, int] = {}
     """Bytes of each file of the version, by which damage is noticed."""

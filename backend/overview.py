@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.errors import Conflict, NotFound
+from backend.error_analysis import ErrorAnalysis, ErrorKind, SpanError, Suspect, read_analysis
+from backend.errors import BadRequest, Conflict, NotFound
 from backend.job_queue import Kind
 from backend.model_card import ModelCard
 from backend.parts import Parts
@@ -16,6 +17,11 @@ from backend.registry import RULES_VERSION
 
 ROUNDS_SHOWN = 10
 KINDS: tuple[Kind, ...] = ("retrain", "rank")
+_FIGURES = {
+    "version", "labels", "annotated", "texts", "summary", "confusion", "by_label", "by_source", "by_report_kind",
+    "suggestions",
+}  # fmt: skip
+"""What an answer about errors holds of the analysis whatever is asked for."""
 
 
 def known(parts: Parts, project: str) -> str:
@@ -36,7 +42,7 @@ def queue(parts: Parts, project: str, top: int) -> list[dict[str, Any]]:
             "priority": row.priority,
             "uncertainty": row.uncertainty,
             "reason": row.reason,
-            "url": f"{base}/projects/{project}/data?task={row.task_id}" if base else "",
+            "url": _task_url(base, project, row.task_id),
             "preview": row.preview,
         }
         for rank, row in enumerate(parts.index.top(project, version, top), start=1)
@@ -86,6 +92,66 @@ def roll_back(parts: Parts, project: str) -> dict[str, Any]:
     if serving == RULES_VERSION:
         raise Conflict("Nothing to roll back to", serving, "the rules serve: there is no earlier version")
     return switch(parts, project, parts.registry.before(project, serving))
+
+
+def errors(parts: Parts, project: str, kind: ErrorKind | None, label: str | None, limit: int) -> dict[str, Any]:
+    """The error analysis of the serving version; raises NotFound when it has none, BadRequest for an unknown label.
+
+    Strings, patterns and errors are those of the kind and label asked for (all by default), at most `limit` of each;
+    `total` counts the errors that match. The figures are always those of all errors.
+    """
+    analysis = analysis_of(parts, project)
+    wanted = None if label is None else _known_label(analysis, label)
+    found = [e for e in analysis.errors if kind in (None, e.kind) and (wanted is None or wanted in e.labels)]
+    strings = [s for s in analysis.strings if kind in (None, s.kind) and wanted in (None, s.label)]
+    patterns = [p for p in analysis.patterns if kind in (None, p.kind) and wanted in (None, p.gold, p.predicted)]
+    base = _label_studio_url(parts, project)
+    figures = analysis.model_dump(include=_FIGURES)
+    return {
+        **figures,
+        "total": len(found),
+        "strings": [row.model_dump() for row in strings[:limit]],
+        "patterns": [row.model_dump() for row in patterns[:limit]],
+        "errors": [_linked(error, base, project) for error in found[:limit]],
+    }
+
+
+def suspects(parts: Parts, project: str, label: str | None, limit: int) -> dict[str, Any]:
+    """Gold annotations that look wrong, strongest first, at most `limit`; `label` is the annotated or expected one.
+
+    Raises NotFound when the serving version has no error analysis, BadRequest for an unknown label.
+    """
+    analysis = analysis_of(parts, project)
+    wanted = None if label is None else _known_label(analysis, label)
+    found = [s for s in analysis.suspects if wanted in (None, s.label, s.expected)]
+    base = _label_studio_url(parts, project)
+    return {
+        "version": analysis.version,
+        "total": len(found),
+        "suspects": [_linked(suspect, base, project) for suspect in found[:limit]],
+        "inconsistencies": [row.model_dump() for row in analysis.inconsistencies[:limit]],
+    }
+
+
+def analysis_of(parts: Parts, project: str) -> ErrorAnalysis:
+    """The stored error analysis of the serving version; raises NotFound, ModelError."""
+    version = parts.registry.serving(known(parts, project))
+    return read_analysis(parts.registry.model_folder(project, version))
+
+
+def _known_label(analysis: ErrorAnalysis, label: str) -> str:
+    if label not in analysis.labels:
+        raise BadRequest("No such label", label[:64], f"the labels are {', '.join(analysis.labels)}")
+    return label
+
+
+def _linked(row: SpanError | Suspect, base: str, project: str) -> dict[str, Any]:
+    """The row with the address of its task in Label Studio, "" when that is not known."""
+    return {**row.model_dump(), "url": _task_url(base, project, row.task_id)}
+
+
+def _task_url(base: str, project: str, task: int) -> str:
+    return f"{base}/projects/{project}/data?task={task}" if base else ""
 
 
 def _label_studio_url(parts: Parts, project: str) -> str:

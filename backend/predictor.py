@@ -7,7 +7,7 @@ card names. Both answer in input order and compute identical texts once. No Labe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.engine import Engine, open_engine
-from backend.engine.tokenizer import TextTokenizer
+from backend.engine.batching import softmax
+from backend.engine.tokenizer import Encoding, TextTokenizer
 from backend.errors import ModelError
+from backend.merging import Trust, merge
 from backend.model_card import Mode, ModelCard
 from backend.ner.alignment import merge_windows, tags_to_spans, windows
 from backend.ner.decoding import viterbi
@@ -25,7 +27,7 @@ from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
 from backend.ner.uncertainty import mean_token_entropy
 from backend.registry import MEMORY
-from backend.rules import EMPTY_MEMORY, SpanMemory, numbers, propose, uncertainty
+from backend.rules import EMPTY_MEMORY, SpanMemory, propose, uncertainty
 from backend.settings import Settings
 
 OVERLAP = 4
@@ -64,11 +66,21 @@ class RulesPredictor:
 
 
 @dataclass(frozen=True)
+class Tagged:
+    """A text as the network sees it: its tokens, and the probabilities [tokens, tags] before any temperature."""
+
+    text: str
+    encoding: Encoding
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class ModelPredictor:
     """A trained network, alone or together with rules.
 
     `labels` are the project's at this moment: spans of labels that vanished are dropped, labels the
-    network was not trained on come from rules and memory.
+    network was not trained on come from rules and memory. `temperature` makes its probabilities honest: it
+    changes uncertainties and span scores, never the spans. `trust` says what wins where both propose.
     """
 
     version: str
@@ -78,20 +90,20 @@ class ModelPredictor:
     tokenizer: TextTokenizer
     engine: Engine
     memory: SpanMemory = EMPTY_MEMORY
+    temperature: float = 1.0
+    trust: Trust = field(default_factory=dict)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order; the uncertainty is the network's mean token entropy."""
         distinct = list(dict.fromkeys(texts))
-        found = dict(zip(distinct, self._distinct(distinct), strict=True))
+        found = {tagged.text: self.decode(tagged) for tagged in self.tag(distinct)}
         return [found[text] for text in texts]
 
-    def _distinct(self, texts: Sequence[str]) -> list[Prediction]:
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        """What the network says about each text, in order."""
         encodings = [self.tokenizer.encode(text) for text in texts]
         probabilities = self.probabilities([encoding.input_ids for encoding in encodings])
-        return [
-            self._decode(text, encoding.offsets, p)
-            for text, encoding, p in zip(texts, encodings, probabilities, strict=True)
-        ]
+        return [Tagged(*fields) for fields in zip(texts, encodings, probabilities, strict=True)]
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """Tag probabilities [tokens, tags] of each sequence; long ones are computed in overlapping windows."""
@@ -105,21 +117,42 @@ class ModelPredictor:
             for ids, cuts in zip(sequences, plan, strict=True)
         ]
 
-    def _decode(self, text: str, offsets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Prediction:
-        doubt = mean_token_entropy(probabilities)
-        tags = viterbi(np.log(probabilities + TINY), self.scheme)
-        spans = tags_to_spans(tags, offsets, self.scheme, probabilities, source="model")
-        return Prediction(tuple(self.combine(text, spans)), doubt, doubt, self.version)
+    def decode(self, tagged: Tagged) -> Prediction:
+        """Spans in this version's mode, with the uncertainty."""
+        doubt = mean_token_entropy(temper(tagged.probabilities, self.temperature))
+        return Prediction(tuple(self.spans(tagged)), doubt, doubt, self.version)
 
-    def combine(self, text: str, spans: Sequence[Span]) -> list[Span]:
-        """The network's spans under this version's mode and the project's present labels."""
+    def spans(self, tagged: Tagged) -> list[Span]:
+        """What the text holds by the version's mode, with the project's present labels."""
+        text = tagged.text
         if self.mode == "rules":
             return propose(text, self.labels, self.memory)
-        kept = [span for span in spans if span.label in self.labels]
         if self.mode == "merged":
-            kept = overlay(numbers(text, self.labels), kept)
+            # Before the temperature, as the trust was measured.
+            return merge(propose(text, self.labels, self.memory), self.network_spans(tagged), self.trust)
+        found = self.network_spans(tagged, self.temperature)
         unknown = set(self.labels) - set(self.scheme.labels)
-        return overlay(kept, propose(text, unknown, self.memory)) if unknown else kept
+        return overlay(found, propose(text, unknown, self.memory)) if unknown else found
+
+    def network_spans(self, tagged: Tagged, temperature: float = 1.0) -> list[Span]:
+        """What the network alone finds of the present labels, whatever the mode."""
+        # The best sequence can change with the temperature, because it adds up tokens: it is sought at 1.
+        tags = viterbi(np.log(tagged.probabilities + TINY), self.scheme)
+        honest = temper(tagged.probabilities, temperature)
+        spans = tags_to_spans(tags, tagged.encoding.offsets, self.scheme, honest, source="model")
+        return [span for span in spans if span.label in self.labels]
+
+
+def temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities [n, tags] with their logits divided by the temperature; above 1 they become less sure.
+
+    >>> temper(np.array([[0.9, 0.1]], dtype=np.float32), 2.0).round(3).tolist()
+    [[0.75, 0.25]]
+    """
+    if temperature == 1.0:
+        return probabilities
+    # TINY would weigh too much at high temperatures: its tenth root is 0.06.
+    return softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / np.float32(temperature))
 
 
 def overlay(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
@@ -139,6 +172,8 @@ def open_model(
     labels: Sequence[str],
     memory: SpanMemory,
     settings: Settings,
+    temperature: float = 1.0,
+    trust: Trust | None = None,
 ) -> ModelPredictor:
     """The network in `folder`, which knows the `trained` labels; raises ModelError."""
     return ModelPredictor(
@@ -149,6 +184,8 @@ def open_model(
         TextTokenizer.from_folder(folder),
         open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads),
         memory,
+        temperature,
+        trust or {},
     )
 
 
@@ -160,4 +197,5 @@ def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], setting
         raise ModelError("Unreadable span memory", card.version, type(error).__name__) from None
     if not card.training.steps:
         return RulesPredictor(card.version, tuple(labels), memory)
-    return open_model(folder, card.version, card.mode, card.labels, labels, memory, settings)
+    heat = card.calibration.temperature
+    return open_model(folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust)

@@ -13,9 +13,13 @@ from redis.exceptions import RedisError
 from backend.errors import BackendError
 from cli.base_model import base_model
 from cli.connect import connect
+from cli.convert import convert
 from cli.doctor import doctor
+from cli.errors import errors
+from cli.evaluate import evaluate
 from cli.project import models, promote, queue, rerank, retrain, rollback, status
 from cli.reconcile import reconcile
+from cli.split import split
 from cli.up import up
 
 
@@ -52,6 +56,10 @@ for command in (
     rollback,
     base_model,
     reconcile,
+    convert,
+    split,
+    evaluate,
+    errors,
 ):
     main.add_command(command)
 

@@ -54,6 +54,56 @@ def status(fields: dict[str, Any]) -> str:
     return "\n".join([*lines, *([_table(("round", "version", "reports", "F1", "decision"), rounds)] if rounds else [])])
 
 
+def evaluation(report: dict[str, Any]) -> str:
+    """Scores of each mode by label and by group of reports, then calibration, speed and notes."""
+    head = f"{report['version']} on {report['reports']} reports, {report['spans']} spans"
+    blocks = [head + (f" ({report['rejects']} rejects: `ecgal convert --rejects`)" if report["rejects"] else "")]
+    for mode, scores in report["modes"].items():
+        blocks += [
+            f"\n{mode}{', as it serves' if mode == report['served'] else ''}",
+            _labels(scores),
+            "",
+            _groups(scores),
+        ]
+    calibration, speed = report["calibration"], report["speed"]
+    if calibration:
+        blocks.append(
+            f"\ncalibration error {calibration['ece_before']:.3f}, {calibration['ece_after']:.3f} at temperature"
+            f" {calibration['temperature']:.2f} ({calibration['tokens']} tokens)"
+        )
+    rates = f"{speed['reports_per_second']:.1f} reports/s, {speed['characters_per_second']:.0f} characters/s"
+    return "\n".join([*blocks, f"speed {rates}", *(f"note: {note}" for note in report["notes"])])
+
+
+def _labels(scores: dict[str, Any]) -> str:
+    strict, relaxed = scores["strict"], scores["relaxed"]
+    rows = [_rates(label, row, relaxed["by_label"][label]) for label, row in strict["by_label"].items()]
+    rows.append(_rates("all (micro)", strict["micro"], relaxed["micro"]))
+    spread = _spread(strict["macro_interval"])
+    rows.append(("mean (macro)", "", "", _f1(strict["macro_f1"]), spread, _f1(relaxed["macro_f1"]), ""))
+    rows.append(("mean report", "", "", _f1(scores["mean_report_f1"]), "", "", ""))
+    return _table(("label", "precision", "recall", "F1", "95 % interval", "relaxed F1", "spans"), rows)
+
+
+def _rates(name: str, strict: dict[str, Any], relaxed: dict[str, Any]) -> tuple[Any, ...]:
+    ratios = (f"{strict[key]:.3f}" for key in ("precision", "recall", "f1"))
+    return (name, *ratios, _spread(strict["interval"]), _f1(relaxed["f1"]), strict["gold"])
+
+
+def _groups(scores: dict[str, Any]) -> str:
+    groups = [*scores["by_length"].items(), *scores["by_kind"].items()]
+    rows = [
+        (name, g["reports"], g["strict"]["gold"], _f1(g["strict"]["f1"]), _spread(g["strict"]["interval"]),
+         _f1(g["relaxed"]["f1"]))
+        for name, g in groups
+    ]  # fmt: skip
+    return _table(("characters or kind", "reports", "spans", "F1", "95 % interval", "relaxed F1"), rows)
+
+
+def _spread(interval: list[float] | None) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+
+
 def _job(job: dict[str, Any]) -> str:
     progress = job["progress"]
     parts = [f"{job['kind']:<9} {job['state']}", progress.get("stage", "")]

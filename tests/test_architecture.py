@@ -19,7 +19,15 @@ FILES = sorted(
     for path in ROOT.glob(pattern)
 )
 ENTRY_POINTS = ("_wsgi", "model", "gunicorn.conf", "cli", "examples")
-PURE = ("backend.ner", "backend.ranking", "backend.rules", "backend.policy", "trainer.promotion")
+PURE = (
+    "backend.ner",
+    "backend.ranking",
+    "backend.rules",
+    "backend.policy",
+    "backend.merging",
+    "trainer.promotion",
+    "trainer.bootstrap",
+)
 
 # Modules of the standard library that compute and touch nothing outside the process.
 COMPUTING = {

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from backend.engine.tokenizer import TextTokenizer
+from backend.model_card import Mode
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
-from backend.predictor import ModelPredictor, RulesPredictor, overlay
+from backend.predictor import ModelPredictor, RulesPredictor, overlay, temper
 from backend.rules import SpanMemory
 
 SCHEME = LabelScheme(("HR", "EVENT"))
@@ -109,8 +110,50 @@ def test_rules_mode_asks_the_network_for_the_uncertainty_alone(predictor: ModelP
     assert found.uncertainty > 0.1
 
 
-def test_merged_lets_number_rules_override_the_network(predictor: ModelPredictor) -> None:
-    assert spans(replace(predictor, mode="merged"), "心率72次/分，甲8") == [Span(2, 7, "HR"), Span(9, 10, "HR")]
+def test_merged_takes_what_was_right_more_often(predictor: ModelPredictor) -> None:
+    text = "心率72次/分，甲8"
+    for trust, found in (
+        ({"rules against": (50, 50), "network alone": (50, 50)}, [Span(2, 7, "HR"), Span(9, 10, "HR")]),
+        ({"rules against": (50, 50), "network alone": (0, 50)}, [Span(2, 7, "HR")]),
+        (
+            {"rules against": (0, 50), "network against": (50, 50), "network alone": (50, 50)},
+            [Span(2, 4, "HR"), Span(9, 10, "HR")],
+        ),
+    ):
+        assert spans(replace(predictor, mode="merged", trust=trust), text) == found
+
+
+@dataclass
+class SaysAnything(DigitsAreHeartRates):
+    """Random probabilities, the same for the same tokens."""
+
+    def _one(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        logits = np.random.default_rng(int(ids.sum())).normal(scale=2.0, size=(len(ids), 5))
+        return np.asarray(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.mark.parametrize("mode", ["model", "merged"])
+def test_a_temperature_changes_doubt_and_scores_but_no_span(predictor: ModelPredictor, mode: Mode) -> None:
+    texts = ["心率72次/分，甲乙", "甲乙丙丁0123", "心率" * 20]
+    plain = replace(predictor, engine=SaysAnything(ALPHABET), mode=mode)
+    for cold, mild, hot in zip(*(replace(plain, temperature=t).predict(texts) for t in (0.5, 1.0, 4.0)), strict=True):
+        assert cold.spans == mild.spans == hot.spans
+        assert cold.uncertainty < mild.uncertainty < hot.uncertainty
+        assert hot.priority == hot.uncertainty
+        # Of a merge the scores are measured precisions.
+        changed = [c.score != m.score for c, m in zip(cold.spans, mild.spans, strict=True)]
+        assert any(changed) == (mode == "model")
+
+
+@pytest.mark.parametrize("temperature", [0.25, 0.9, 2.0, 10.0])
+def test_tempered_probabilities_stay_probabilities_in_the_same_order(temperature: float) -> None:
+    given = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [1e-30, 0.4, 0.6]], dtype=np.float32)
+    tempered = temper(given, temperature)
+    assert np.isfinite(tempered).all()
+    assert tempered.sum(axis=1) == pytest.approx(1.0, abs=1e-6)
+    assert (tempered.argmax(axis=1) == given.argmax(axis=1)).all()
+    assert tempered[1, 0] > 0.999
+    assert (tempered[0, 0] > 0.7) == (temperature < 1)
 
 
 def test_rules_predict_without_a_network() -> None:

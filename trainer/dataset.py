@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.wire import annotation_spans, is_trainable, task_text
-from backend.ner.spans import Span
+from backend.labelstudio.wire import LONGEST_REPORT, annotation_spans, is_trainable, task_text
+from backend.ner.spans import Span, resolve_overlaps
 from backend.ranking.control import is_holdout
+
+Annotators = Literal["ground-truth", "latest", "majority"]
+"""Whose annotation of a task counts: the ground truth, else the latest; the latest; the majority on each span."""
+
+LARGEST_ID = 2**62
+"""Label Studio's ids are 64-bit integers, and so are those of a stored dataset; there is room above for new ones."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +33,16 @@ class Report:
 
 @dataclass(frozen=True)
 class Reject:
-    """What was not taken from a task, and why; no report text."""
+    """What was not taken from a task, and why; no report text.
+
+    `annotations` and `spans` say how many were lost with it, `annotation_id` which annotation was meant.
+    """
 
     task_id: int
     reason: str
+    annotation_id: int | None = None
+    annotations: int = 0
+    spans: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,20 +55,36 @@ class FrozenDataset:
     hash: str
 
 
-def freeze(tasks: Iterable[dict[str, Any]], config: LabelConfig) -> FrozenDataset:
-    """The trainable annotations of the tasks.
+@dataclass(frozen=True)
+class Taken:
+    """What a task gave: its report, or the problem that left it without one, and everything that was not taken.
 
-    Of several annotations of a task the ground truth wins, else the one updated last. Skipped
-    annotations, drafts, tasks without text, and regions that do not fit are rejects.
+    `annotations` and `spans` count what went into the report; with the rejects they are all the task holds. A span
+    that several annotators marked counts once for each of them.
     """
-    reports: list[Report] = []
-    rejects: list[Reject] = []
-    for task in tasks:
-        report, reasons = _report(task, config)
-        reports += [report] if report else []
-        rejects += [Reject(int(task["id"]), reason) for reason in reasons]
-    reports.sort(key=lambda report: report.task_id)
-    return FrozenDataset(config.labels, tuple(reports), tuple(rejects), _hash(config.labels, reports))
+
+    report: Report | None
+    rejects: tuple[Reject, ...]
+    problem: str = ""
+    annotations: int = 0
+    spans: int = 0
+
+
+def freeze(tasks: Iterable[dict[str, Any]], config: LabelConfig) -> FrozenDataset:
+    """The trainable annotations of the tasks, as a round learns from them.
+
+    Of several annotations of a task the ground truth wins, else the one updated last. Rejects are the tasks that give
+    no report (no text, or only skipped annotations and drafts) and the regions that do not fit.
+    """
+    taken = [take(task, config) for task in tasks]
+    rejects = [reject for one in taken for reject in _told(one)]
+    return frozen((one.report for one in taken if one.report), rejects, config.labels)
+
+
+def frozen(reports: Iterable[Report], rejects: Iterable[Reject], labels: Sequence[str]) -> FrozenDataset:
+    """The reports as a dataset: in task order, with their hash."""
+    ordered = sorted(reports, key=lambda report: report.task_id)
+    return FrozenDataset(tuple(labels), tuple(ordered), tuple(rejects), _hash(labels, ordered))
 
 
 def split(reports: Sequence[Report], share: float) -> tuple[list[Report], list[Report]]:
@@ -65,16 +94,138 @@ def split(reports: Sequence[Report], share: float) -> tuple[list[Report], list[R
     return train, holdout
 
 
-def _report(task: dict[str, Any], config: LabelConfig) -> tuple[Report | None, list[str]]:
+def take(task: dict[str, Any], config: LabelConfig, annotators: Annotators = "ground-truth") -> Taken:
+    """The report a task gives, and a reject for everything else it holds."""
+    task_id, annotations = int(task["id"]), task.get("annotations") or []
     text = task_text(task, config)
     if text is None:
-        return None, [f"no usable text under data.{config.text_key}"]
-    annotations = [a for a in task.get("annotations") or [] if is_trainable(a)]
-    if not annotations:
-        return None, ["skipped or draft"]
-    chosen = max(annotations, key=lambda a: (bool(a.get("ground_truth")), str(a.get("updated_at", "")), a.get("id", 0)))
-    spans, reasons = annotation_spans(chosen, text, config)
-    return Report(int(task["id"]), int(chosen.get("id", 0)), text, tuple(spans)), reasons
+        problem = _unusable(task, config)
+        lost = Reject(task_id, problem, None, len(annotations), sum(map(span_count, annotations)))
+        return Taken(None, (lost,), problem)
+    rejects = [_whole(task_id, a, reason) for a in annotations if (reason := _refusal(a))]
+    usable = [a for a in annotations if not _refusal(a)]
+    if not usable:
+        return Taken(None, tuple(rejects) or (Reject(task_id, "not annotated"),), "skipped or draft")
+    chosen, passed = _choose(usable, annotators)
+    rejects += [_whole(task_id, a, "another annotation of the task was taken") for a in passed]
+    return _agreed(task_id, text, chosen, rejects, config)
+
+
+def span_count(annotation: object) -> int:
+    """How many labelled spans an annotation holds, right or wrong; a region with two labels counts as two."""
+    result = annotation.get("result") if isinstance(annotation, dict) else None
+    return sum(map(_labels_of, result)) if isinstance(result, list) else 0
+
+
+def number(value: object) -> int | None:
+    """The value if it can be an id in Label Studio, else None."""
+    return value if type(value) is int and 0 <= value <= LARGEST_ID else None
+
+
+def _told(taken: Taken) -> list[Reject]:
+    """What a round tells of a task: why it gives no report, else which regions do not fit."""
+    if taken.problem:
+        return [Reject(taken.rejects[0].task_id, taken.problem)]
+    return [reject for reject in taken.rejects if not reject.annotations]
+
+
+def _labels_of(region: object) -> int:
+    if not isinstance(region, dict):
+        return 1
+    if region.get("type") != "labels":
+        return 0
+    value = region.get("value")
+    labels = value.get("labels") if isinstance(value, dict) else None
+    return max(1, len(labels)) if isinstance(labels, list) else 1
+
+
+def _unusable(task: dict[str, Any], config: LabelConfig) -> str:
+    """Why `task_text` gave nothing."""
+    reason = f"no usable text under data.{config.text_key}"
+    text: object = task.get("data")
+    for key in [config.text_key] if isinstance(text, dict) and config.text_key in text else config.text_key.split("."):
+        text = text.get(key) if isinstance(text, dict) else None
+    if not isinstance(text, str):
+        return reason
+    too_long = len(text) > LONGEST_REPORT
+    return f"{reason}: {f'over {LONGEST_REPORT} characters' if too_long else 'not valid Unicode (a lone surrogate)'}"
+
+
+def _refusal(annotation: object) -> str:
+    """Why an annotation cannot be used as a whole, "" if it can."""
+    if not isinstance(annotation, dict):
+        return "the export holds only its number"
+    if not is_trainable(annotation):
+        return "skipped" if annotation.get("was_cancelled") else "draft"
+    return "" if isinstance(annotation.get("result"), list) else "it has no list of regions"
+
+
+def _whole(task_id: int, annotation: object, reason: str) -> Reject:
+    """The reject of an annotation with all its spans."""
+    found = annotation.get("id") if isinstance(annotation, dict) else annotation
+    return Reject(task_id, reason, number(found), 1, span_count(annotation))
+
+
+def _choose(annotations: Sequence[dict[str, Any]], annotators: Annotators) -> tuple[list[Any], list[Any]]:
+    """Annotations that count, the latest last, and the others. For a majority everybody has one vote: the latest."""
+    ranked = sorted(annotations, key=lambda a: _rank(a, annotators))
+    if annotators != "majority":
+        return ranked[-1:], ranked[:-1]
+    votes = {_annotator(a, place): a for place, a in enumerate(ranked)}
+    chosen = [a for a in ranked if any(a is vote for vote in votes.values())]
+    return chosen, [a for a in ranked if not any(a is vote for vote in votes.values())]
+
+
+def _rank(annotation: dict[str, Any], annotators: Annotators) -> tuple[bool, str, int]:
+    first = annotators == "ground-truth" and bool(annotation.get("ground_truth"))
+    changed = annotation.get("updated_at") or annotation.get("created_at") or ""
+    return first, str(changed), number(annotation.get("id")) or 0
+
+
+def _annotator(annotation: dict[str, Any], place: int) -> Hashable:
+    """Who made the annotation; one that names nobody counts as somebody of its own."""
+    who = annotation.get("completed_by")
+    who = who.get("id", who.get("email")) if isinstance(who, dict) else who
+    if who not in (None, ""):
+        return "annotator", str(who)
+    known = number(annotation.get("id"))
+    return ("annotation", known) if known is not None else ("place", place)
+
+
+def _agreed(
+    task_id: int, text: str, chosen: Sequence[dict[str, Any]], rejects: list[Reject], config: LabelConfig
+) -> Taken:
+    """The spans that more than half of the chosen annotations hold; of overlapping ones the longest."""
+    read = [_spans(task_id, annotation, text, config) for annotation in chosen]
+    votes = Counter(span for spans, _ in read for span in spans)
+    kept, _ = resolve_overlaps(span for span, n in votes.items() if 2 * n > len(chosen))
+    lost = [*rejects, *(reject for _, unfit in read for reject in unfit)]
+    for annotation, (spans, _) in zip(chosen, read, strict=True):
+        for span in (span for span in spans if span not in kept):
+            few = f"marked by {votes[span]} of {len(chosen)} annotators"
+            reason = few if 2 * votes[span] <= len(chosen) else "overlaps another region"
+            lost.append(_region(task_id, annotation, f"region at {span.start}..{span.end}: {reason}"))
+    report = Report(task_id, number(chosen[-1].get("id")) or 0, text, tuple(kept))
+    used = sum(votes[span] for span in kept)
+    return Taken(report, tuple(lost), annotations=len(chosen), spans=used)
+
+
+def _spans(task_id: int, annotation: dict[str, Any], text: str, config: LabelConfig) -> tuple[list[Span], list[Reject]]:
+    """The disjoint spans of an annotation, and what does not fit."""
+    found: list[Span] = []
+    lost: list[Reject] = []
+    for region in annotation["result"]:
+        spans, reasons = annotation_spans({"result": [region]}, text, config)
+        found += spans
+        lost += [_region(task_id, annotation, reason, _labels_of(region) - len(spans)) for reason in reasons]
+    kept, dropped = resolve_overlaps(found)
+    places = [f"region at {span.start}..{span.end}: overlaps another region" for span in dropped]
+    return kept, [*lost, *(_region(task_id, annotation, place) for place in places)]
+
+
+def _region(task_id: int, annotation: dict[str, Any], reason: str, spans: int = 1) -> Reject:
+    """The reject of spans of an annotation that itself counts."""
+    return Reject(task_id, reason, number(annotation.get("id")), 0, spans)
 
 
 def _hash(labels: Sequence[str], reports: Sequence[Report]) -> str:

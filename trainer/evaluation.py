@@ -9,16 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.merging import Proposals, Trust, measure, merge
 from backend.model_card import Evaluation, LabelScore, Method, Mode, Score
-from backend.ner.metrics import Counts, SpanScores, span_scores
+from backend.ner.metrics import Counts, SpanScores, match_counts, span_scores
 from backend.ner.spans import Span
 from backend.predictor import ModelPredictor, Predictor
+from trainer.calibration import TokenProbabilities, token_probabilities
 from trainer.dataset import Report
-from trainer.promotion import best_mode
 
 MODES: tuple[Mode, ...] = ("rules", "model", "merged")
 FOLDS = 3
 """Folds of the cross-validation; three keeps a first round under two minutes on two cores."""
+
+PARTS = 5
+"""Parts of the judged reports; each is merged with the trust that the other four give."""
 
 Found = dict[int, list[Span]]
 """Task id -> predicted spans."""
@@ -26,31 +33,54 @@ Found = dict[int, list[Span]]
 
 @dataclass(frozen=True)
 class Judged:
-    """Predicted spans of every evaluation report, by mode; each made without having seen the report."""
+    """Predicted spans of every evaluation report, by mode; each made without having seen the report.
+
+    `tokens` are the network's probabilities of the same reports; none where there is no network.
+    """
 
     reports: tuple[Report, ...]
     by_mode: dict[Mode, Found]
+    tokens: tuple[TokenProbabilities, ...] = ()
 
     def merge(self, other: Judged) -> Judged:
         """Both together (folds of a cross-validation)."""
         modes = {mode: {**self.by_mode.get(mode, {}), **other.by_mode.get(mode, {})} for mode in other.by_mode}
-        return Judged((*self.reports, *other.reports), modes)
+        return Judged((*self.reports, *other.reports), modes, (*self.tokens, *other.tokens))
 
 
 def judge(predictor: Predictor, reports: Sequence[Report]) -> Judged:
     """Predict the reports in every mode the predictor has; the network runs once."""
-    texts = [report.text for report in reports]
     if not isinstance(predictor, ModelPredictor):
         return Judged(tuple(reports), {"rules": predict_spans(predictor, reports)})
-    network = predict_spans(replace(predictor, mode="model"), reports)
+    distinct = {tagged.text: tagged for tagged in predictor.tag(list(dict.fromkeys(r.text for r in reports)))}
     by_mode: dict[Mode, Found] = {}
     for mode in MODES:
-        variant = replace(predictor, mode=mode)
-        by_mode[mode] = {
-            report.task_id: variant.combine(text, network[report.task_id])
-            for report, text in zip(reports, texts, strict=True)
-        }
-    return Judged(tuple(reports), by_mode)
+        found = {text: replace(predictor, mode=mode).spans(tagged) for text, tagged in distinct.items()}
+        by_mode[mode] = {r.task_id: found[r.text] for r in reports}
+    tokens = token_probabilities(predictor, reports, [distinct[r.text] for r in reports])
+    return Judged(tuple(reports), by_mode, tuple(tokens))
+
+
+def weigh(judged: Judged) -> tuple[Judged, Trust]:
+    """How far rules and network are to be trusted in a merge, and the reports merged with the trust of others.
+
+    The trust is measured on all reports; each report is merged with one measured without it and its part, so that the
+    merged mode is judged as fairly as the two others.
+    """
+    if "model" not in judged.by_mode:
+        return judged, {}
+    rows = [(report.spans, _proposals(judged, report)) for report in judged.reports]
+    merged: Found = {}
+    for part in range(PARTS):
+        trust = measure(row for i, row in enumerate(rows) if i % PARTS != part)
+        for report, (_, proposals) in list(zip(judged.reports, rows, strict=True))[part::PARTS]:
+            merged[report.task_id] = merge(*proposals, trust)
+    return replace(judged, by_mode={**judged.by_mode, "merged": merged}), measure(rows)
+
+
+def _proposals(judged: Judged, report: Report) -> Proposals:
+    network = [span for span in judged.by_mode["model"][report.task_id] if span.source == "model"]
+    return judged.by_mode["rules"][report.task_id], network
 
 
 def cross_validate(
@@ -72,12 +102,24 @@ def cross_validate(
     return judged
 
 
+def score_modes(judged: Judged, labels: Sequence[str]) -> dict[Mode, Score]:
+    """Scores of every mode on all that was judged."""
+    return {mode: score(judged.reports, found, labels) for mode, found in judged.by_mode.items()}
+
+
 def compare(
-    judged: Judged, labels: Sequence[str], method: Method, unseen: Sequence[Report], theirs: Score | None
+    modes: dict[Mode, Score],
+    method: Method,
+    judged: Judged,
+    labels: Sequence[str],
+    unseen: Sequence[Report],
+    pair: tuple[Found, Found],
 ) -> Evaluation:
-    """Scores of all modes, and of the best one beside the version to beat on the reports neither has seen."""
-    modes = {mode: score(judged.reports, found, labels) for mode, found in judged.by_mode.items()}
-    ours = score(unseen, judged.by_mode[best_mode(modes)], labels) if unseen else None
+    """What the model card keeps: scores of all modes, and of a `pair` on the reports neither has seen.
+
+    The pair is the candidate in the mode that shall serve, and the version to beat.
+    """
+    ours, theirs = (score(unseen, found, labels) if unseen else None for found in pair)
     return Evaluation(
         method=method,
         tasks=[report.task_id for report in judged.reports],
@@ -95,9 +137,14 @@ def best_f1(judged: Judged, labels: Sequence[str]) -> float:
 
 def score(reports: Sequence[Report], found: Found, labels: Sequence[str]) -> Score:
     """Strict span scores of `found` over the reports; a report without an entry counts as no spans."""
-    gold = [report.spans for report in reports]
-    predicted = [found.get(report.task_id, []) for report in reports]
-    return as_score(span_scores(gold, predicted, labels))
+    return as_score(span_scores(*_sides(reports, found), labels))
+
+
+def count(
+    reports: Sequence[Report], found: Found, labels: Sequence[str], *, relaxed: bool = False
+) -> NDArray[np.int64]:
+    """Spans found, wrong and missed [reports, labels, 3]; a report without an entry counts as no spans."""
+    return match_counts(*_sides(reports, found), labels, relaxed=relaxed)
 
 
 def as_score(scores: SpanScores) -> Score:
@@ -112,6 +159,11 @@ def predict_spans(predictor: Predictor, reports: Sequence[Report]) -> Found:
     """What the predictor says about the reports, in its own mode."""
     predictions = predictor.predict([report.text for report in reports])
     return {report.task_id: list(p.spans) for report, p in zip(reports, predictions, strict=True)}
+
+
+def _sides(reports: Sequence[Report], found: Found) -> tuple[list[Sequence[Span]], list[Sequence[Span]]]:
+    """Gold and predicted spans, report by report."""
+    return [report.spans for report in reports], [found.get(report.task_id, []) for report in reports]
 
 
 def _label_score(counts: Counts) -> LabelScore:

@@ -9,20 +9,22 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from backend.labelstudio.config import LabelConfig
-from backend.model_card import Method, TrainingSummary
+from backend.merging import Trust
+from backend.model_card import Calibration, Method, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.predictor import ModelPredictor, Predictor, RulesPredictor, open_model
 from backend.registry import MEMORY
 from backend.rules import SpanMemory
 from backend.settings import Settings
 from trainer import base_model
+from trainer.calibration import calibrate
 from trainer.dataset import Report
-from trainer.evaluation import Judged, best_f1, cross_validate, judge
+from trainer.evaluation import Judged, best_f1, cross_validate, judge, weigh
 from trainer.export import export_openvino
 from trainer.progress import Progress
 from trainer.recipe import recipe_for
@@ -43,12 +45,14 @@ class Tell(Protocol):
 
 @dataclass(frozen=True)
 class Learned:
-    """The predictor as it would serve, how it was trained, and how it was judged."""
+    """The predictor as it would serve, how it was trained, how it was judged, and what was measured for it."""
 
     predictor: Predictor
     training: TrainingSummary
     judged: Judged
     method: Method
+    calibration: Calibration
+    trust: Trust
 
     def labels(self, config: LabelConfig) -> tuple[str, ...]:
         """The labels that it knows."""
@@ -75,8 +79,15 @@ class Learner:
         else:
             judged = self.cross_validate(train)
             predictor, training = self.fit(train)
+        # Both are measured on what the network has not seen: the holdout, or each fold by the network of the others.
+        judged, trust = weigh(judged)
         self.tell(f1=best_f1(judged, self.config.labels))
-        return Learned(predictor, training, judged, "holdout" if holdout else "cross-validation")
+        calibration = Calibration(note="no network")
+        if isinstance(predictor, ModelPredictor):
+            calibration = calibrate(judged.tokens)
+            predictor = replace(predictor, temperature=calibration.temperature, trust=trust)
+        method: Method = "holdout" if holdout else "cross-validation"
+        return Learned(predictor, training, judged, method, calibration, trust)
 
     def trains_network(self, reports: Sequence[Report]) -> bool:
         """Whether there is enough for a network."""

@@ -1,63 +1,163 @@
 """The gate: which mode of a candidate serves, and whether it may replace the serving version.
 
-Pure. A candidate is promoted when it is not worse than the serving version on the same reports, none of
-which either was trained on; where those are too few, when its own estimate is not clearly lower.
+Pure. Both are scored on the same reports, none of which either was trained on, and compared report by report. The
+candidate has newer annotations, so it is promoted when it is *not worse*; that it is *better* is a claim of its own:
+
+    better           the 95 % interval of the difference (paired bootstrap by report) is above 0, and swapping the two
+                     at random makes such a difference in at most 2.5 % of the cases
+    not worse        not lower; or lower without evidence (the interval reaches 0) and within what may be given up
+    worse            lower with evidence, or by more than TOLERANCE
+    losses add up    within TOLERANCE, but together with what earlier promotions gave up it is not
+    label lost       F1 of a label falls by more than LABEL_DROP, with evidence
+    too few reports  fewer than MIN_COMPARED: the versions' own estimates decide, made on other reports, so with MARGIN
+
+Promoting the "not worse" again and again would let noise walk quality down ("biocreep" of non-inferiority trials:
+D'Agostino, Massaro, Sullivan 2003). So a version carries a debt: the F1 given up since the best one that served, which
+gains pay back. On the same reports that is exact: what serves is never more than TOLERANCE below the best that did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from backend.model_card import Decision, Evaluation, Mode, Score
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.model_card import Decision, Method, Mode, Score, Verdict
+from trainer.bootstrap import LEVEL, Interval, f1, interval, resample, swapped_as_often
 
 PREFERENCE: tuple[Mode, ...] = ("model", "merged", "rules")
 """Order among equally good modes: the plainest path first."""
 
-MIN_COMPARED = 5
+MIN_COMPARED = 10
 """Reports that neither version was trained on; fewer decide nothing."""
+TOLERANCE = 0.01
+"""Micro F1 that may be given up without evidence, for newer annotations; all promotions since the best together."""
 MARGIN = 0.05
-"""F1 by which an estimate must be below another one, made on other reports, to count as worse."""
+"""The same where estimates are compared, which were made on different reports."""
+LABEL_DROP = 0.10
+"""F1 that a label may lose: a rebalancing between labels passes, a collapse does not."""
+LABEL_SUPPORT = 10
+"""Gold spans of a label below which its F1 says nothing."""
 
 MODE_NAMES: dict[Mode, str] = {
     "rules": "rules + span memory",
     "model": "the network",
-    "merged": "the network with number rules",
+    "merged": "network and rules merged",
+}
+WORDS: dict[Verdict, str] = {
+    "better": "it is better",
+    "not worse": "it is not worse",
+    "worse": "the candidate is worse",
+    "losses add up": "losses add up, it would be {debt:.3f} below the best version so far",
+    "label lost": "the candidate lost {labels}",
 }
 
 
-def best_mode(modes: Mapping[Mode, Score]) -> Mode:
-    """The mode with the highest micro F1; rules when nothing could be measured."""
-    measured = [mode for mode in PREFERENCE if mode in modes]
-    if not measured:
-        return "rules"
-    return max(measured, key=lambda mode: (modes[mode].micro.f1, -PREFERENCE.index(mode)))
+def best_mode(modes: Mapping[Mode, Score], current: Mode | None = None) -> Mode:
+    """The mode with the highest micro F1, `current` among equally good ones; rules when nothing could be measured."""
+    order = sorted(PREFERENCE, key=lambda mode: mode != current)
+    return max((mode for mode in order if mode in modes), key=lambda mode: modes[mode].micro.f1, default="rules")
 
 
-def decide(evaluation: Evaluation, mode: Mode, serving: str) -> Decision:
-    """Promote or keep, with one sentence for people; `evaluation` must hold the comparison if there is one."""
-    worse, facts = _compare(evaluation, mode, serving)
-    if worse:
-        return Decision(promote=False, serving=serving, reason=f"Kept {serving}: the candidate is worse, {facts}.")
-    return Decision(promote=True, serving=serving, reason=f"Promoted ({MODE_NAMES[mode]}): {facts}.")
+@dataclass(frozen=True)
+class Contest:
+    """A candidate beside the version that serves.
 
-
-def _compare(evaluation: Evaluation, mode: Mode, serving: str) -> tuple[bool, str]:
-    """Whether the candidate is worse than `serving`, and on what grounds.
-
-    Too few reports that neither has seen say nothing; then each version's own estimate counts, which were made
-    on different reports and so get a margin.
+    `ours` and `theirs` are counts [reports, labels, 3] (`match_counts`) on the reports that neither was trained on;
+    estimates are micro F1 (0..1) on each version's own evaluation reports, where both learned the same labels.
+    `debt` is that of the serving version's card.
     """
-    ours, theirs = evaluation.candidate_compared, evaluation.serving_compared
-    count = len(evaluation.compared_tasks)
-    if ours and theirs and count >= MIN_COMPARED:
-        how = "by cross-validation" if evaluation.method == "cross-validation" else "held out"
-        facts = f"F1 {ours.micro.f1:.3f} against {theirs.micro.f1:.3f} of {serving} on {count} reports, {how}"
-        return ours.micro.f1 < theirs.micro.f1, facts
-    if evaluation.serving_estimate is None or mode not in evaluation.modes:
-        return False, f"only {count} reports to compare with {serving} on"
-    estimate = evaluation.modes[mode].micro.f1
+
+    serving: str
+    mode: Mode
+    method: Method
+    labels: tuple[str, ...]
+    ours: NDArray[np.int64]
+    theirs: NDArray[np.int64]
+    estimate: float | None = None
+    serving_estimate: float | None = None
+    debt: float = 0.0
+
+
+def decide(contest: Contest) -> Decision:
+    """Promote or keep, with one sentence for people."""
+    return _by_comparison(contest) if len(contest.ours) >= MIN_COMPARED else _by_estimates(contest)
+
+
+def lost_labels(contest: Contest) -> list[str]:
+    """Labels with enough gold spans whose F1 collapsed; at least one report."""
+    ours, theirs = contest.ours, contest.theirs
+    drops = f1(ours.sum(axis=0)) - f1(theirs.sum(axis=0))
+    support = ours[..., 0].sum(axis=0) + ours[..., 2].sum(axis=0)
+    drawn = f1(resample(np.stack([ours, theirs], axis=1)))
+    # Without any span of the label F1 is 0 on both sides: few reports with it are no evidence.
+    highs = [interval(drawn[:, 0, i] - drawn[:, 1, i])[1] for i in range(len(contest.labels))]
+    table = zip(contest.labels, drops, support, highs, strict=True)
+    return [name for name, drop, spans, high in table if spans >= LABEL_SUPPORT and drop < -LABEL_DROP and high < 0]
+
+
+def _by_comparison(contest: Contest) -> Decision:
+    ours, theirs = contest.ours.sum(axis=1), contest.theirs.sum(axis=1)
+    own, other = float(f1(ours.sum(axis=0))), float(f1(theirs.sum(axis=0)))
+    drawn = f1(resample(np.stack([ours, theirs], axis=1)))
+    low, high = interval(drawn[:, 0] - drawn[:, 1])
+    lost = lost_labels(contest)
+    state = _state(own - other, (low, high), swapped_as_often(ours, theirs), contest.debt)
+    if lost and state != "worse":
+        state = "label lost"
+    how = "by cross-validation" if contest.method == "cross-validation" else "held out"
     facts = (
-        f"F1 {estimate:.3f} against {evaluation.serving_estimate:.3f} in the card of {serving},"
-        f" only {count} reports to compare on"
+        f"F1 {own:.3f} against {other:.3f} of {contest.serving} on {len(ours)} reports, {how}"
+        f" ({own - other:+.3f}, 95 % interval {low:+.3f} to {high:+.3f})"
     )
-    return estimate < evaluation.serving_estimate - MARGIN, facts
+    words = WORDS[state].format(debt=contest.debt - (own - other), labels=_named(contest, lost))
+    if lost and state == "worse":
+        words += f" and lost {_named(contest, lost)}"
+    decision = _decision(contest, state in ("better", "not worse"), state, own - other, f"{words}, {facts}")
+    return decision.model_copy(update={"interval": (round(low, 6), round(high, 6)), "labels_lost": lost})
+
+
+def _state(difference: float, spread: Interval, chance: float, debt: float) -> Verdict:
+    """The verdict on micro F1."""
+    if difference >= 0:
+        return "better" if spread[0] > 0 and chance <= (1 - LEVEL) / 2 else "not worse"
+    if spread[1] < 0 or difference < -TOLERANCE:
+        return "worse"
+    return "losses add up" if debt - difference > TOLERANCE else "not worse"
+
+
+def _by_estimates(contest: Contest) -> Decision:
+    count = f"only {len(contest.ours)} reports to compare with {contest.serving} on"
+    if contest.estimate is None or contest.serving_estimate is None:
+        return _decision(contest, True, "too few reports", None, count)
+    difference = contest.estimate - contest.serving_estimate
+    debt = contest.debt - difference
+    kept = difference < 0 and debt > MARGIN
+    state: Verdict = "not worse" if not kept else "worse" if difference < -MARGIN else "losses add up"
+    facts = (
+        f"F1 {contest.estimate:.3f} against {contest.serving_estimate:.3f} in the card of {contest.serving}, {count}"
+    )
+    words = WORDS[state].format(debt=debt)
+    return _decision(contest, not kept, "too few reports", difference, f"{words}, {facts}")
+
+
+def _decision(contest: Contest, promote: bool, state: Verdict, difference: float | None, facts: str) -> Decision:
+    head = f"Promoted ({MODE_NAMES[contest.mode]})" if promote else f"Kept {contest.serving}"
+    return Decision(
+        promote=promote,
+        reason=f"{head}: {facts}.",
+        serving=contest.serving,
+        state=state,
+        difference=None if difference is None else round(difference, 6),
+        reports=len(contest.ours),
+        debt=0.0 if difference is None else max(0.0, round(contest.debt - difference, 6)),
+    )
+
+
+def _named(contest: Contest, lost: list[str]) -> str:
+    """The labels at fault with their F1, after and before."""
+    before, after = f1(contest.theirs.sum(axis=0)), f1(contest.ours.sum(axis=0))
+    places = [contest.labels.index(label) for label in lost]
+    return ", ".join(f"{contest.labels[i]} (F1 {after[i]:.2f} against {before[i]:.2f})" for i in places)

@@ -4,47 +4,69 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.errors import BackendError
 from backend.labelstudio.config import LabelConfig
-from backend.model_card import ModelCard, Score
+from backend.model_card import Evaluation, Mode, ModelCard, Score
 from backend.predictor import Predictor, RulesPredictor, load_predictor
 from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
 from trainer.dataset import Report
-from trainer.evaluation import predict_spans, score
+from trainer.evaluation import Found, Judged, count, predict_spans, score
+from trainer.promotion import Contest
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Rival:
-    """The version to beat, its card, the reports it can be compared on, and its score there."""
+    """The version to beat, its card, the reports it can be compared on, and what it finds there."""
 
     version: str
     card: ModelCard | None
     unseen: list[Report]
-    score: Score | None
+    found: Found = field(default_factory=dict)
+
+    def score(self, labels: Sequence[str]) -> Score | None:
+        """Its score on these reports; None without one."""
+        return score(self.unseen, self.found, labels) if self.unseen else None
+
+    def estimate(self, trained: Sequence[str]) -> float | None:
+        """The micro F1 in its card, where it learned the same labels."""
+        return self.card.f1 if self.card and self.card.labels == list(trained) else None
+
+    def contest(self, judged: Judged, mode: Mode, evaluation: Evaluation, labels: Sequence[str]) -> Contest:
+        """This version beside a candidate that shall serve in `mode`."""
+        return Contest(
+            serving=self.version,
+            mode=mode,
+            method=evaluation.method,
+            labels=tuple(labels),
+            ours=count(self.unseen, judged.by_mode[mode], labels),
+            theirs=count(self.unseen, self.found, labels),
+            estimate=evaluation.modes[mode].micro.f1,
+            serving_estimate=evaluation.serving_estimate,
+            debt=self.card.decision.debt if self.card else 0.0,
+        )
 
 
 def find_rival(
     registry: Registry, settings: Settings, project: str, config: LabelConfig, reports: Sequence[Report]
 ) -> Rival:
-    """The version to beat, scored on those of `reports` that it was not trained on.
+    """The version to beat, with what it finds in those of `reports` that it was not trained on.
 
-    One that cannot be used is scored on none: it must not keep a usable candidate from serving.
+    One that cannot be used is compared on none: it must not keep a usable candidate from serving.
     """
     version = registry.target(project)
     try:
         predictor, card = open_version(registry, settings, project, version, config)
         seen = set(card.training.tasks) if card else set()
         unseen = [report for report in reports if report.task_id not in seen]
-        theirs = score(unseen, predict_spans(predictor, unseen), config.labels) if unseen else None
+        return Rival(version, card, unseen, predict_spans(predictor, unseen))
     except BackendError as error:
         logger.error("project %s: the serving version cannot be compared with: %s", project, error)
-        return Rival(version, None, [], None)
-    return Rival(version, card, unseen, theirs)
+        return Rival(version, None, [])
 
 
 def open_version(

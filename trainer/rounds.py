@@ -25,14 +25,13 @@ from backend.model_card import (
     Mode,
     ModelCard,
     RejectedAnnotation,
-    TrainingSummary,
 )
 from trainer.dataset import FrozenDataset, Report, freeze, split
-from trainer.evaluation import compare
-from trainer.learning import Learner
+from trainer.evaluation import compare, score_modes
+from trainer.learning import Learned, Learner
 from trainer.parts import WorkerParts
 from trainer.promotion import best_mode, decide
-from trainer.rival import find_rival
+from trainer.rival import Rival, find_rival
 
 logger = logging.getLogger(__name__)
 
@@ -105,18 +104,32 @@ class Round:
         if len(holdout) < self.settings.holdout_min:
             train, holdout = list(dataset.reports), []
         rival = find_rival(self.registry, self.settings, self.project, config, holdout or train)
-        if rival.score:
-            self.progress(f1_to_beat=rival.score.micro.f1)
+        to_beat = rival.score(config.labels)
+        if to_beat:
+            self.progress(f1_to_beat=to_beat.micro.f1)
         learned = Learner(self.settings, config, folder, version, self.progress).learn(train, holdout)
-        trained = learned.labels(config)
-        evaluation = compare(learned.judged, config.labels, learned.method, rival.unseen, rival.score)
-        if rival.card and rival.card.labels == list(trained):
-            evaluation = evaluation.model_copy(update={"serving_estimate": rival.card.f1})
-        mode = best_mode(evaluation.modes)
-        decision = decide(evaluation, mode, rival.version)
-        return self.card(dataset, version, mode, trained, learned.training, evaluation, decision, holdout)
+        return self.judge(config, dataset, version, rival, learned, holdout)
 
     # Judging ----------------------------------------------------------------------------------
+
+    def judge(
+        self,
+        config: LabelConfig,
+        dataset: FrozenDataset,
+        version: str,
+        rival: Rival,
+        learned: Learned,
+        holdout: Sequence[Report],
+    ) -> ModelCard:
+        """The mode that would serve, and whether it shall replace the version to beat."""
+        labels, trained = config.labels, learned.labels(config)
+        modes = score_modes(learned.judged, labels)
+        mode = best_mode(modes, rival.card.mode if rival.card else None)
+        pair = (learned.judged.by_mode[mode], rival.found)
+        evaluation = compare(modes, learned.method, learned.judged, labels, rival.unseen, pair)
+        evaluation = evaluation.model_copy(update={"serving_estimate": rival.estimate(trained)})
+        decision = decide(rival.contest(learned.judged, mode, evaluation, labels))
+        return self.card(dataset, version, mode, trained, learned, evaluation, decision, holdout)
 
     def card(
         self,
@@ -124,7 +137,7 @@ class Round:
         version: str,
         mode: Mode,
         labels: Sequence[str],
-        training: TrainingSummary,
+        learned: Learned,
         evaluation: Evaluation,
         decision: Decision,
         holdout: Sequence[Report],
@@ -148,9 +161,11 @@ class Round:
                 holdout_tasks=[report.task_id for report in holdout],
                 rejects=[RejectedAnnotation(task=r.task_id, reason=r.reason) for r in dataset.rejects],
             ),
-            training=training,
+            training=learned.training,
             evaluation=evaluation,
             decision=decision,
+            calibration=learned.calibration,
+            trust=dict(learned.trust),
             engine={"engine": self.settings.engine, "precision": self.settings.precision},
         )
 

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from backend import overview
+from backend.error_analysis import ErrorKind
 from backend.errors import Unavailable
 from backend.http import auth
 from backend.http.errors import Answer
@@ -21,11 +22,13 @@ from backend.http.parts import WebParts
 TOP_LIMIT = 10_000
 """Rows of a queue in one answer."""
 
+Limit = Annotated[int, Query(ge=1, le=TOP_LIMIT)]
+
 router = APIRouter(tags=["Operators"], dependencies=[Depends(auth.operator)])
 
 
 @router.get("/api/projects/{project}/queue")
-async def queue(request: Request, project: str, top: Annotated[int, Query(ge=1, le=TOP_LIMIT)] = 50) -> Answer:
+async def queue(request: Request, project: str, top: Limit = 50) -> Answer:
     """Tasks to annotate next."""
     return Answer(await parts_of(request).work(overview.queue, parts_of(request), project, top))
 
@@ -40,6 +43,20 @@ async def status(request: Request, project: str) -> Answer:
 async def models(request: Request, project: str) -> Answer:
     """Versions with their scores."""
     return Answer(await parts_of(request).work(overview.models, parts_of(request), project))
+
+
+@router.get("/api/projects/{project}/errors")
+async def errors(
+    request: Request, project: str, kind: ErrorKind | None = None, label: str | None = None, limit: Limit = 50
+) -> Answer:
+    """What the serving version gets wrong, and what to annotate next."""
+    return Answer(await parts_of(request).work(overview.errors, parts_of(request), project, kind, label, limit))
+
+
+@router.get("/api/projects/{project}/suspects")
+async def suspects(request: Request, project: str, label: str | None = None, limit: Limit = 50) -> Answer:
+    """Annotations that look wrong."""
+    return Answer(await parts_of(request).work(overview.suspects, parts_of(request), project, label, limit))
 
 
 @router.post("/api/projects/{project}/retrain")

@@ -1,12 +1,17 @@
-"""How well predicted spans agree with gold spans: strict scores, and the work left for an annotator.
+"""How well predicted spans agree with gold spans: strict and relaxed scores, and the work left for an annotator.
 
-A span is right if start, end and label are: what seqeval computes in strict mode with IOB2.
+Strict: a span is right if start, end and label are, which is what seqeval computes in strict mode with IOB2.
+Relaxed: it is right if it shares a character with a gold span of its label; the "type matching" of SemEval-2013
+task 9 (Segura-Bedmar et al. 2013), each span matched at most once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backend.ner.spans import Span
 
@@ -49,6 +54,12 @@ class SpanScores:
     micro: Counts
     by_label: Mapping[str, Counts]
 
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the labels that gold or prediction has, as seqeval; 0 when there is none."""
+        seen = [counts.f1 for counts in self.by_label.values() if counts != Counts()]
+        return sum(seen) / len(seen) if seen else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Edits:
@@ -74,9 +85,13 @@ class Edits:
 
 
 def span_scores(
-    gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], labels: Collection[str]
+    gold: Sequence[Sequence[Span]],
+    predicted: Sequence[Sequence[Span]],
+    labels: Collection[str],
+    *,
+    relaxed: bool = False,
 ) -> SpanScores:
-    """Strict scores of predicted against gold spans, report by report in the same order.
+    """Scores of predicted against gold spans, report by report in the same order.
 
     Only spans with one of `labels` count; each of these has an entry in `by_label`. A span that occurs twice in a
     report counts once. Raises ValueError if the numbers of reports differ.
@@ -84,16 +99,46 @@ def span_scores(
     >>> span_scores([[Span(0, 2, "HR")]], [[Span(0, 2, "HR"), Span(3, 4, "HR")]], ["HR"]).micro
     Counts(tp=1, fp=1, fn=0)
     """
-    by_label = dict.fromkeys(labels, Counts())
-    for ours, theirs in zip(map(set, gold), map(set, predicted), strict=True):
-        for spans, counts in (
-            (ours & theirs, Counts(tp=1)),
-            (theirs - ours, Counts(fp=1)),
-            (ours - theirs, Counts(fn=1)),
-        ):
-            for label in (span.label for span in spans if span.label in by_label):
-                by_label[label] += counts
+    return scores_of(match_counts(gold, predicted, labels, relaxed=relaxed).sum(axis=0), labels)
+
+
+def scores_of(counts: NDArray[np.int64], labels: Collection[str]) -> SpanScores:
+    """Counts [labels, 3] of all reports together as scores."""
+    by_label = {label: Counts(*row) for label, row in zip(labels, counts.tolist(), strict=True)}
     return SpanScores(sum(by_label.values(), Counts()), by_label)
+
+
+def match_counts(
+    gold: Sequence[Sequence[Span]],
+    predicted: Sequence[Sequence[Span]],
+    labels: Collection[str],
+    *,
+    relaxed: bool = False,
+) -> NDArray[np.int64]:
+    """Spans found, found but wrong, and missed: [reports, labels, 3], of each report and label.
+
+    See `span_scores` for what counts; the spans of a report are disjoint on each side. Relaxed pairs as many spans as
+    can be.
+
+    >>> match_counts([[Span(0, 4, "HR")]], [[Span(1, 4, "HR"), Span(5, 6, "HR")]], ["HR"], relaxed=True).tolist()
+    [[[1, 1, 0]]]
+    """
+    columns = {label: i for i, label in enumerate(labels)}
+    counts = np.zeros((len(gold), len(columns), 3), dtype=np.int64)
+    for table, ours, theirs in zip(counts, map(set, gold), map(set, predicted), strict=True):
+        found, wrong, missed = _relaxed(ours, theirs) if relaxed else (ours & theirs, theirs - ours, ours - theirs)
+        for kind, spans in enumerate((found, wrong, missed)):
+            for span in spans:
+                if span.label in columns:
+                    table[columns[span.label], kind] += 1
+    return counts
+
+
+def _relaxed(gold: set[Span], predicted: set[Span]) -> tuple[Collection[Span], Collection[Span], Collection[Span]]:
+    """Gold spans that overlap a prediction of their label, predictions left over, gold spans left over."""
+    missed, wrong = sorted(gold), sorted(predicted)
+    _pair(missed, wrong, lambda g, p: g.label == p.label and g.overlaps(p))
+    return gold.difference(missed), wrong, missed
 
 
 def edits(gold: Sequence[Span], predicted: Sequence[Span]) -> Edits:

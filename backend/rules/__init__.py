@@ -14,7 +14,7 @@ Pure: no I/O but reading the data files of this package, once.
 """
 
 from backend.rules.memory import EMPTY_MEMORY, SpanMemory
-from backend.rules.proposals import numbers, propose
+from backend.rules.proposals import propose
 from backend.rules.unexplained import uncertainty
 
-__all__ = ["EMPTY_MEMORY", "SpanMemory", "numbers", "propose", "uncertainty"]
+__all__ = ["EMPTY_MEMORY", "SpanMemory", "propose", "uncertainty"]

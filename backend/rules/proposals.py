@@ -56,13 +56,6 @@ def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMOR
     return _disjoint(len(text), (span for span in spans if span.label in wanted))
 
 
-def numbers(text: str, labels: Collection[str]) -> list[Span]:
-    """Only the number and time patterns (HR, VALUE, TIME): disjoint, sorted, with a label of `labels`."""
-    wanted, folded = frozenset(labels), fold(text)
-    spans = _number_spans(folded, lexicon.find(folded))
-    return _disjoint(len(text), (span for span in spans if span.label in wanted))
-
-
 def _holds(text: str, silent: Silence, span: Span) -> bool:
     """Whether a remembered string counts here. Numbers are the patterns' business, findings may be denied."""
     if span.label in _LABEL_OF_KIND.values():

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.metrics import classification_report
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from seqeval.metrics import classification_report, f1_score
 from seqeval.scheme import IOB2
 
-from backend.ner.alignment import spans_to_tags
-from backend.ner.metrics import Counts, Edits, edits, span_scores
+from backend.ner.alignment import spans_to_tags, tags_to_spans
+from backend.ner.decoding import viterbi
+from backend.ner.metrics import Counts, Edits, edits, match_counts, scores_of, span_scores
 from backend.ner.pieces import cut
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span, resolve_overlaps
@@ -21,6 +24,15 @@ RANGES = st.tuples(st.integers(0, LENGTH - 1), st.integers(1, 4), st.sampled_fro
 REPORT = st.lists(RANGES, max_size=6).map(
     lambda ranges: resolve_overlaps(Span(start, min(start + n, LENGTH), label) for start, n, label in ranges)[0]
 )
+
+
+TAGS = st.integers(0, 2**32).map(
+    lambda seed: viterbi(np.random.default_rng(seed).normal(size=(LENGTH, len(SCHEME.tags))), SCHEME).tolist()
+)
+
+
+def read(tags: list[int]) -> list[Span]:
+    return tags_to_spans(np.array(tags), OFFSETS, SCHEME)
 
 
 def tag_names(spans: list[Span]) -> list[str]:
@@ -60,6 +72,7 @@ def test_scores_agree_with_seqeval_in_strict_mode(reports: list[tuple[list[Span]
             output_dict=True,
             zero_division=0,
         )
+    assert scores.macro_f1 == pytest.approx(report["macro avg"]["f1-score"])
     expected = {"micro avg": scores.micro, **scores.by_label}
     for name, counts in expected.items():
         row = report.get(name, {"precision": 0, "recall": 0, "f1-score": 0, "support": 0})
@@ -67,6 +80,60 @@ def test_scores_agree_with_seqeval_in_strict_mode(reports: list[tuple[list[Span]
             (row["precision"], row["recall"], row["f1-score"])
         )
         assert counts.tp + counts.fn == row["support"]
+
+
+@given(st.lists(st.tuples(TAGS, TAGS), min_size=1, max_size=4))
+def test_tags_of_a_network_score_as_in_seqeval(reports: list[tuple[list[int], list[int]]]) -> None:
+    gold, predicted = ([read(pair[side]) for pair in reports] for side in (0, 1))
+    ours = span_scores(gold, predicted, SCHEME.labels)
+    names = [[[SCHEME.tags[tag] for tag in pair[side]] for pair in reports] for side in (0, 1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = (
+            f1_score(*names, mode="strict", scheme=IOB2, zero_division=0) if any(map(any, [*gold, *predicted])) else 0
+        )
+    assert ours.micro.f1 == pytest.approx(float(theirs))
+
+
+def test_relaxed_scores_pair_each_span_once() -> None:
+    gold = [[Span(0, 4, "HR"), Span(6, 9, "TIME")]]
+    two_halves = [[Span(0, 2, "HR"), Span(3, 5, "HR"), Span(7, 8, "HR")]]
+    assert span_scores(gold, two_halves, SCHEME.labels).micro == Counts(fp=3, fn=2)
+    relaxed = span_scores(gold, two_halves, SCHEME.labels, relaxed=True)
+    assert relaxed.by_label == {"HR": Counts(tp=1, fp=2), "TIME": Counts(fn=1)}
+
+
+def test_neighbours_do_not_overlap() -> None:
+    assert span_scores([[Span(0, 2, "HR")]], [[Span(2, 4, "HR")]], ["HR"], relaxed=True).micro == Counts(fp=1, fn=1)
+
+
+@given(REPORT, REPORT)
+def test_relaxed_scores_pair_as_many_spans_as_can_be(gold: list[Span], predicted: list[Span]) -> None:
+    (counts,) = match_counts([gold], [predicted], SCHEME.labels, relaxed=True)
+    (strict,) = match_counts([gold], [predicted], SCHEME.labels)
+    assert (counts[:, 0] >= strict[:, 0]).all()
+    assert counts[:, [0, 2]].sum() == len(gold)
+    assert counts[:, [0, 1]].sum() == len(predicted)
+    overlaps = np.array([[g.label == p.label and g.overlaps(p) for p in predicted] for g in gold], dtype=bool)
+    best = maximum_bipartite_matching(csr_array(overlaps.reshape(len(gold), len(predicted)))) if overlaps.size else []
+    assert counts[:, 0].sum() == sum(row >= 0 for row in best)
+
+
+@given(st.lists(st.tuples(REPORT, REPORT), max_size=4), st.booleans())
+def test_counts_of_single_reports_add_up(reports: list[tuple[list[Span], list[Span]]], relaxed: bool) -> None:
+    gold, predicted = [g for g, _ in reports], [p for _, p in reports]
+    counts = match_counts(gold, predicted, SCHEME.labels, relaxed=relaxed)
+    assert counts.shape == (len(reports), 2, 3)
+    together = span_scores(gold, predicted, SCHEME.labels, relaxed=relaxed)
+    assert together == scores_of(counts.sum(axis=0), SCHEME.labels)
+    singly = [span_scores([g], [p], SCHEME.labels, relaxed=relaxed).micro for g, p in reports]
+    assert together.micro == sum(singly, Counts())
+
+
+def test_the_mean_over_labels_leaves_out_those_that_do_not_occur() -> None:
+    scores = span_scores([[Span(0, 2, "HR")]], [[Span(0, 2, "HR"), Span(3, 4, "TIME")]], ["HR", "TIME", "DRUG"])
+    assert scores.macro_f1 == 0.5
+    assert span_scores([[]], [[]], ["HR"]).macro_f1 == 0.0
 
 
 def test_a_right_range_with_a_wrong_label_is_one_wrong_and_one_missed() -> None:

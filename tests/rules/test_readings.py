@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.rules import numbers
+from backend.rules import propose
 
 NUMBERS = ("HR", "VALUE", "TIME")
 
@@ -63,7 +63,7 @@ NO_READINGS = [
 @pytest.mark.parametrize("marked", RATES + VALUES + NO_READINGS)
 def test_numbers_are_read_by_unit_and_name(unmark, mark, marked):
     raw, _ = unmark(marked)
-    assert mark(raw, numbers(raw, NUMBERS)) == marked
+    assert mark(raw, propose(raw, NUMBERS)) == marked
 
 
 COUNTS = [
@@ -95,13 +95,5 @@ def test_rows_that_do_not_fit_the_header_are_left_alone(proposes):
     proposes("小时 平均 最大 [成对|EVENT]\n1 2\n病区 床 姓名 科室\n3 4 5 6")
 
 
-def test_numbers_leaves_findings_to_the_model():
-    assert {span.label for span in numbers("频发室早120次，心率72次/分，03:15", ("HR", "VALUE", "TIME", "EVENT"))} == {
-        "HR",
-        "VALUE",
-        "TIME",
-    }
-
-
-def test_numbers_gives_only_the_labels_asked_for():
-    assert [span.label for span in numbers("心率72次/分，03:15，2阵", ["HR"])] == ["HR"]
+def test_only_the_labels_asked_for_are_proposed():
+    assert [span.label for span in propose("心率72次/分，03:15，2阵", ["HR"])] == ["HR"]

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from trainer.bootstrap import f1, f1_interval, interval, resample, swapped_as_often
+
+COUNTS = st.lists(st.tuples(*[st.integers(0, 20)] * 3), min_size=1, max_size=30).map(
+    lambda rows: np.array(rows, dtype=np.int64)
+)
+
+
+def reports(share: float, n: int, seed: int = 0) -> NDArray[np.int64]:
+    """Counts of n reports with 1 to 20 spans, each found with this probability."""
+    random = np.random.default_rng(seed)
+    gold = random.integers(1, 21, n)
+    found = random.binomial(gold, share)
+    return np.stack([found, np.zeros(n, dtype=np.int64), gold - found], axis=1)
+
+
+@given(COUNTS)
+def test_an_interval_is_ordered_and_holds_ratios(counts: NDArray[np.int64]) -> None:
+    spread = f1_interval(counts)
+    assert spread is not None
+    assert 0 <= spread[0] <= spread[1] <= 1
+
+
+@given(COUNTS)
+def test_the_same_counts_give_the_same_resamples(counts: NDArray[np.int64]) -> None:
+    assert np.array_equal(resample(counts), resample(counts))
+
+
+@given(COUNTS)
+def test_every_resample_has_as_many_reports(counts: NDArray[np.int64]) -> None:
+    ones = np.ones_like(counts)
+    assert (resample(ones) == len(counts)).all()
+
+
+def test_without_a_report_there_is_no_interval() -> None:
+    assert f1_interval(np.zeros((0, 3), dtype=np.int64)) is None
+
+
+def test_reports_that_are_alike_leave_no_doubt() -> None:
+    assert f1_interval(np.tile([3, 1, 1], (10, 1))) == pytest.approx((0.75, 0.75))
+
+
+def test_more_reports_make_a_narrower_interval() -> None:
+    few, many = f1_interval(reports(0.8, 20)), f1_interval(reports(0.8, 320))
+    assert few is not None
+    assert many is not None
+    assert 2 < (few[1] - few[0]) / (many[1] - many[0]) < 8
+
+
+def test_one_report_with_most_spans_widens_the_interval() -> None:
+    even = np.tile([8, 1, 1], (40, 1))
+    uneven = even.copy()
+    uneven[0] = [100, 200, 200]
+    alike, apart = f1_interval(even), f1_interval(uneven)
+    assert alike is not None
+    assert apart is not None
+    assert alike[1] - alike[0] < 0.001 < 0.3 < apart[1] - apart[0]
+
+
+def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
+    true = 2 * 0.8 / (2 * 0.8 + 0.2)
+    spreads = [f1_interval(reports(0.8, 60, seed)) for seed in range(200)]
+    held = sum(spread is not None and spread[0] <= true <= spread[1] for spread in spreads)
+    assert 180 <= held <= 199
+
+
+def test_tables_side_by_side_are_drawn_together() -> None:
+    one = reports(0.5, 30)
+    drawn = resample(np.stack([one, one], axis=1))
+    assert np.array_equal(drawn[:, 0], drawn[:, 1])
+    assert interval(f1(drawn[:, 0]) - f1(drawn[:, 1])) == (0.0, 0.0)
+
+
+def test_swapping_equal_counts_always_gives_the_same_difference() -> None:
+    one = reports(0.5, 30)
+    assert swapped_as_often(one, one) == 1.0
+
+
+def test_swapping_tells_a_clear_difference_and_its_direction() -> None:
+    better, worse = reports(0.95, 40), reports(0.6, 40)
+    assert swapped_as_often(better, worse) < 0.01
+    assert swapped_as_often(worse, better) > 0.99
+
+
+def test_five_reports_are_never_evidence() -> None:
+    all_right, all_wrong = np.tile([10, 0, 0], (5, 1)), np.tile([0, 10, 10], (5, 1))
+    assert swapped_as_often(all_right, all_wrong) > 0.025
+    assert swapped_as_often(np.tile(all_right, (2, 1)), np.tile(all_wrong, (2, 1))) < 0.025

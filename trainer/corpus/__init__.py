@@ -1,0 +1,13 @@
+"""Annotated reports in files: every export of Label Studio, and what `ecgal convert` writes.
+
+    file -> files | conll | stored -> tasks (one shape, unique ids) -> inference (configuration) -> trainer.dataset
+
+Nothing is silently lost: a corpus carries the rejects with their reasons, and a ledger in which kept and rejected add
+up to what was found. Splits of a corpus are in `trainer.corpus.splits`. docs/corpora.md describes the forms.
+"""
+
+from trainer.corpus.model import Corpus, CorpusError, Ledger, Tally
+from trainer.corpus.reading import read
+from trainer.corpus.writing import FORMS, Form, form_of, write
+
+__all__ = ["FORMS", "Corpus", "CorpusError", "Form", "Ledger", "Tally", "form_of", "read", "write"]
