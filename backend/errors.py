@@ -77,3 +77,9 @@ class BaseModelError(BackendError):
 
 class ModelError(BackendError):
     """A stored model version is incomplete or cannot be loaded."""
+
+
+class CorpusError(BackendError):
+    """A file that cannot be read as annotated reports, or a place that cannot be written."""
+
+    status = 422

@@ -24,7 +24,7 @@ PRIOR_WEIGHT = 10
 PRIORS = {"agreed": 0.9, "rules alone": 0.75, "rules against": 0.75, "network alone": 0.5, "network against": 0.3}
 """Precision before anything was measured; the network's is multiplied by its probability."""
 KEPT = 0.55
-"""Candidates of lower precision are dropped. Between 0.35 and 0.55, with rules that were made 20 points worse on purpose,
+"""Candidates of lower precision are dropped. Of 0.35 to 0.55, with rules made 20 points worse on purpose,
 this was the best or within 0.4 F1 of it at 10 and 30 reports (template-disjoint parts of the example pool, 3 runs)."""
 
 Proposals = tuple[Sequence[Span], Sequence[Span]]

@@ -81,6 +81,25 @@ class Settings(BaseModel):
     train_steps: int = Field(
         default=0, alias="ECG_TRAIN_STEPS", ge=0, description="Optimiser steps of a round; 0: by number of reports."
     )
+    train_options: str = Field(
+        default="", alias="ECG_TRAIN_OPTIONS", description="Changes of the recipe, as `epochs=3 layers=4`."
+    )
+    augment: int = Field(
+        default=0, alias="ECG_AUGMENT", ge=0, le=100, description="Variants of each report made for training."
+    )
+    pretrain: bool = Field(
+        default=False, alias="ECG_PRETRAIN", description="Let the base model read the project's texts first, once."
+    )
+    self_training: float = Field(
+        default=0.0,
+        alias="ECG_SELF_TRAINING",
+        ge=0,
+        le=10,
+        description="What texts labelled by rules and memory count in training, annotated reports being 1.",
+    )
+    warm_start: bool = Field(
+        default=False, alias="ECG_WARM_START", description="Start from the serving version, not from the base model."
+    )
     train_minutes: float = Field(
         default=60.0, alias="ECG_TRAIN_MINUTES", gt=0, description="A fine-tuning stops after this many minutes."
     )

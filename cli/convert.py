@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import click
 
+from backend.errors import CorpusError
 from cli.corpus import annotators_option, label_config_option, read_config
 from cli.project import json_option, show
-from trainer.corpus import FORMS, Corpus, CorpusError, Form, form_of, read, write
+from trainer.corpus import FORMS, Corpus, Form, form_of, read, write
 from trainer.corpus.model import reasons
 from trainer.corpus.writing import write_text
 from trainer.dataset import Annotators

@@ -8,9 +8,9 @@ from typing import Any, TypeVar, cast, get_args
 
 import click
 
-from backend.errors import LabelConfigError
+from backend.errors import CorpusError, LabelConfigError
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from trainer.corpus import Corpus, CorpusError, read
+from trainer.corpus import Corpus, read
 from trainer.corpus.files import text_of
 from trainer.dataset import Annotators
 

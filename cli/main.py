@@ -20,6 +20,7 @@ from cli.evaluate import evaluate
 from cli.project import models, promote, queue, rerank, retrain, rollback, status
 from cli.reconcile import reconcile
 from cli.split import split
+from cli.train import train
 from cli.up import up
 
 
@@ -58,6 +59,7 @@ for command in (
     reconcile,
     convert,
     split,
+    train,
     evaluate,
     errors,
 ):

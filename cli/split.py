@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from backend.errors import CorpusError
 from cli.corpus import data_options, read_data
 from cli.project import json_option, show
-from trainer.corpus import Corpus, CorpusError, write
+from trainer.corpus import Corpus, write
 from trainer.corpus.splits import stratified, template_disjoint
 from trainer.dataset import Report, frozen
 

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+SCORES = ("precision", "recall", "f1")
+
 
 def queue(rows: list[dict[str, Any]]) -> str:
     """The queue, one task a line."""
@@ -73,6 +75,22 @@ def evaluation(report: dict[str, Any]) -> str:
         )
     rates = f"{speed['reports_per_second']:.1f} reports/s, {speed['characters_per_second']:.0f} characters/s"
     return "\n".join([*blocks, f"speed {rates}", *(f"note: {note}" for note in report["notes"])])
+
+
+def trained(card: dict[str, Any]) -> str:
+    """What was trained, how each mode did, and what serves."""
+    training, evaluation = card["training"], card["evaluation"]
+    rows = [
+        (mode + (" *" if mode == card["mode"] else ""), *(_f1(score["micro"][name]) for name in SCORES))
+        for mode, score in evaluation["modes"].items()
+    ]
+    return "\n".join(
+        [
+            f"{card['output']}: {card['version']}, {training['steps']} steps in {training['seconds']:.0f} s",
+            f"judged on {len(evaluation['tasks'])} reports ({evaluation['method']}), * serves",
+            _table(("mode", *SCORES), rows),
+        ]
+    )
 
 
 def _labels(scores: dict[str, Any]) -> str:

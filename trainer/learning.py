@@ -22,16 +22,23 @@ from backend.registry import MEMORY
 from backend.rules import SpanMemory
 from backend.settings import Settings
 from trainer import base_model
+from trainer.augmentation import augment
 from trainer.calibration import calibrate
+from trainer.chunks import AnnotatedText
+from trainer.corpus.splits import stratified
 from trainer.dataset import Report
 from trainer.evaluation import Judged, best_f1, cross_validate, judge, weigh
 from trainer.export import export_openvino
+from trainer.plan import Plan
+from trainer.pretraining import Pretraining, pretrain
 from trainer.progress import Progress
-from trainer.recipe import recipe_for
+from trainer.self_training import Mixture, mix, pseudo_label
 from trainer.training import fine_tune
 
 logger = logging.getLogger(__name__)
 
+VALIDATION_SHARE = 0.15
+"""Of the training reports, where the recipe chooses weights by validation F1."""
 PROGRESS_SECONDS = 1.0
 """Steps of a fine-tuning are told at most this often."""
 
@@ -47,16 +54,18 @@ class Tell(Protocol):
 class Learned:
     """The predictor as it would serve, how it was trained, how it was judged, and what was measured for it."""
 
-    predictor: Predictor
+    predictor: RulesPredictor | ModelPredictor
     training: TrainingSummary
     judged: Judged
     method: Method
     calibration: Calibration
     trust: Trust
 
-    def labels(self, config: LabelConfig) -> tuple[str, ...]:
-        """The labels that it knows."""
-        return self.predictor.scheme.labels if isinstance(self.predictor, ModelPredictor) else config.labels
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it knows: of a network those it was trained on."""
+        known = self.predictor
+        return known.scheme.labels if isinstance(known, ModelPredictor) else known.labels
 
 
 @dataclass
@@ -68,6 +77,7 @@ class Learner:
     folder: Path
     version: str
     tell: Tell
+    plan: Plan = field(default_factory=Plan)
     _told: float = field(default=0.0, init=False)
 
     def learn(self, train: Sequence[Report], holdout: Sequence[Report]) -> Learned:
@@ -111,10 +121,12 @@ class Learner:
 
         return cross_validate(reports, fit, lambda judged: self.tell(f1=best_f1(judged, self.config.labels)))
 
-    def fit(self, reports: Sequence[Report], held_out: Sequence[Report] = ()) -> tuple[Predictor, TrainingSummary]:
+    def fit(
+        self, reports: Sequence[Report], held_out: Sequence[Report] = ()
+    ) -> tuple[RulesPredictor | ModelPredictor, TrainingSummary]:
         """The predictor that would serve, as it would serve; its files are in the folder."""
         memory = remember(reports)
-        predictor: Predictor = RulesPredictor(self.version, self.config.labels, memory)
+        predictor: RulesPredictor | ModelPredictor = RulesPredictor(self.version, self.config.labels, memory)
         summary = TrainingSummary()
         if self.trains_network(reports):
             self.tell(stage="training")
@@ -134,28 +146,51 @@ class Learner:
     ) -> tuple[tuple[str, ...], TrainingSummary]:
         """Fine-tune the base model into `folder`; returns the labels it knows and a summary.
 
-        `held_out` reports are scored by seqeval when it is done, network alone.
+        `held_out` reports are scored by seqeval when it is done, network alone; they choose nothing.
         """
-        base = base_model.resolve(self.settings, progress=lambda message: self.tell(stage=message))
         labels = self.labels_of(reports)
-        recipe = recipe_for(
-            len(reports),
-            steps=self.settings.train_steps,
-            seed=self.settings.seed,
-            threads=self.settings.threads,
-            minutes=self.settings.train_minutes,
+        plan = self.plan if held_out else replace(self.plan, start=None)
+        recipe = plan.recipe(len(reports), self.settings)
+        if recipe.patience or recipe.evaluate_every:
+            # What chooses the weights must not judge them.
+            reports, held_out = stratified(reports, VALIDATION_SHARE, self.settings.seed)
+        mixture = self.mixture(reports, labels)
+        result = fine_tune(
+            mixture.reports,
+            LabelScheme(labels),
+            self.base(),
+            folder,
+            recipe,
+            self.on_step,
+            annotated(held_out, labels),
+            mixture.weights,
         )
-        training, validation = (
-            [(report.text, [s for s in report.spans if s.label in labels]) for report in some]
-            for some in (reports, held_out)
-        )
-        result = fine_tune(training, LabelScheme(labels), base, folder, recipe, self.on_step, validation)
         return labels, TrainingSummary(
             steps=result.steps,
             seconds=round(result.seconds, 1),
             loss=round(result.loss, 4),
             validation_f1=result.validation_f1,
         )
+
+    def base(self) -> Path:
+        """Folder of the encoder to start from, after it has read the plan's texts."""
+        base = base_model.resolve(self.settings, progress=lambda message: self.tell(stage=message))
+        if not self.plan.texts:
+            return base
+        self.tell(stage="pre-training")
+        settings = self.settings
+        options = Pretraining(seed=settings.seed, threads=settings.threads, minutes=settings.train_minutes)
+        return pretrain(self.plan.texts, base, settings.home / "pretrained", options, self.on_step)
+
+    def mixture(self, reports: Sequence[Report], labels: Sequence[str]) -> Mixture:
+        """The reports, their variants, and what rules and memory say about unlabelled texts, each with its weight."""
+        plan, seed = self.plan, self.settings.seed
+        variants = augment(reports, plan.policies, plan.copies, seed) if plan.copies else []
+        gold = annotated([*reports, *variants], labels)
+        if not (plan.self_training and plan.unlabelled):
+            return Mixture(gold, [1.0] * len(gold))
+        teacher = RulesPredictor("teacher", tuple(labels), remember(reports))
+        return mix(gold, pseudo_label(plan.unlabelled, teacher), plan.self_training)
 
     def labels_of(self, reports: Sequence[Report]) -> tuple[str, ...]:
         """The configuration's labels that occur in the reports, in its order: what a network can learn."""
@@ -167,6 +202,11 @@ class Learner:
         if time.monotonic() - self._told >= PROGRESS_SECONDS or step.step == step.steps:
             self._told = time.monotonic()
             self.tell(step=step.step, steps=step.steps, epoch=step.epoch, loss=step.loss, eta_seconds=step.eta_seconds)
+
+
+def annotated(reports: Sequence[Report], labels: Sequence[str]) -> list[AnnotatedText]:
+    """Texts with their spans of these labels."""
+    return [(report.text, [span for span in report.spans if span.label in labels]) for report in reports]
 
 
 def remember(reports: Sequence[Report]) -> SpanMemory:

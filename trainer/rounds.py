@@ -11,29 +11,32 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
+from backend.labelstudio.wire import task_text
 from backend.model_card import (
-    DatasetSummary,
-    Decision,
-    Evaluation,
-    Mode,
     ModelCard,
-    RejectedAnnotation,
 )
+from trainer import base_model
+from trainer.cards import card_of
 from trainer.dataset import FrozenDataset, Report, freeze, split
+from trainer.error_analysis import analyse, write_analysis
 from trainer.evaluation import compare, score_modes
 from trainer.learning import Learned, Learner
 from trainer.parts import WorkerParts
+from trainer.plan import Plan
 from trainer.promotion import best_mode, decide
 from trainer.rival import Rival, find_rival
 
 logger = logging.getLogger(__name__)
+
+TEXTS = 2000
+"""Unlabelled reports that pre-training and self-training look at, at most."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ class Round:
     def content_hash(self, dataset: FrozenDataset) -> str:
         """Eight hex digits of all that the weights depend on."""
         settings = self.settings
-        parts = [dataset.hash, settings.base_model, settings.train_steps, settings.seed, settings.train_min]
-        parts += [settings.holdout_share, settings.holdout_min, settings.engine]
+        parts = [dataset.hash, base_model.name(settings), settings.train_steps, settings.seed, settings.train_min]
+        parts += [settings.holdout_share, settings.holdout_min, settings.engine, settings.train_options]
+        parts += [settings.augment, settings.pretrain, settings.self_training, settings.warm_start]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
     def same_content(self, version: str) -> ModelCard | None:
@@ -107,8 +111,29 @@ class Round:
         to_beat = rival.score(config.labels)
         if to_beat:
             self.progress(f1_to_beat=to_beat.micro.f1)
-        learned = Learner(self.settings, config, folder, version, self.progress).learn(train, holdout)
-        return self.judge(config, dataset, version, rival, learned, holdout)
+        plan = self.plan(config, dataset, rival, holdout)
+        learned = Learner(self.settings, config, folder, version, self.progress, plan).learn(train, holdout)
+        return self.judge(config, dataset, version, rival, learned, holdout, folder)
+
+    def plan(self, config: LabelConfig, dataset: FrozenDataset, rival: Rival, holdout: Sequence[Report]) -> Plan:
+        """What the settings ask for beside the preset, with the project's texts where they are of use."""
+        plan = Plan.from_settings(self.settings)
+        if self.settings.pretrain or plan.self_training:
+            tasks = islice(self.client.unlabelled_tasks(self.project), TEXTS)
+            unlabelled = [(t["id"], text) for t in tasks if (text := task_text(t, config)) is not None]
+            # By id, so that the same texts are read again after some were annotated: reading takes minutes.
+            known = sorted([*unlabelled, *((r.task_id, r.text) for r in dataset.reports)])[:TEXTS]
+            texts = [text for _, text in known] if self.settings.pretrain else []
+            plan = replace(plan, unlabelled=[text for _, text in unlabelled], texts=texts)
+        return replace(plan, start=self.start(rival, holdout)) if self.settings.warm_start else plan
+
+    def start(self, rival: Rival, holdout: Sequence[Report]) -> Path | None:
+        """Folder of the version to beat, unless it has no network, another encoder, or has seen the holdout."""
+        card = rival.card
+        if not card or not card.training.steps or card.base_model != base_model.name(self.settings):
+            return None
+        blind = set(card.training.tasks).isdisjoint(report.task_id for report in holdout)
+        return self.registry.model_folder(self.project, rival.version) if blind else None
 
     # Judging ----------------------------------------------------------------------------------
 
@@ -120,54 +145,19 @@ class Round:
         rival: Rival,
         learned: Learned,
         holdout: Sequence[Report],
+        folder: Path,
     ) -> ModelCard:
         """The mode that would serve, and whether it shall replace the version to beat."""
-        labels, trained = config.labels, learned.labels(config)
+        labels = config.labels
         modes = score_modes(learned.judged, labels)
         mode = best_mode(modes, rival.card.mode if rival.card else None)
-        pair = (learned.judged.by_mode[mode], rival.found)
-        evaluation = compare(modes, learned.method, learned.judged, labels, rival.unseen, pair)
-        evaluation = evaluation.model_copy(update={"serving_estimate": rival.estimate(trained)})
+        found = learned.judged.by_mode[mode]
+        evaluation = compare(modes, learned.method, learned.judged, labels, rival.unseen, (found, rival.found))
+        evaluation = evaluation.model_copy(update={"serving_estimate": rival.estimate(learned.labels)})
         decision = decide(rival.contest(learned.judged, mode, evaluation, labels))
-        return self.card(dataset, version, mode, trained, learned, evaluation, decision, holdout)
-
-    def card(
-        self,
-        dataset: FrozenDataset,
-        version: str,
-        mode: Mode,
-        labels: Sequence[str],
-        learned: Learned,
-        evaluation: Evaluation,
-        decision: Decision,
-        holdout: Sequence[Report],
-    ) -> ModelCard:
-        """Everything above, for people and for later rounds."""
-        return ModelCard(
-            version=version,
-            project=self.project,
-            round=self.number,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            mode=mode,
-            labels=list(labels),
-            base_model=self.settings.base_model or "built-in",
-            seed=self.settings.seed,
-            dataset=DatasetSummary(
-                hash=dataset.hash,
-                reports=len(dataset.reports),
-                spans=sum(len(report.spans) for report in dataset.reports),
-                tasks=[report.task_id for report in dataset.reports],
-                annotations=[report.annotation_id for report in dataset.reports],
-                holdout_tasks=[report.task_id for report in holdout],
-                rejects=[RejectedAnnotation(task=r.task_id, reason=r.reason) for r in dataset.rejects],
-            ),
-            training=learned.training,
-            evaluation=evaluation,
-            decision=decision,
-            calibration=learned.calibration,
-            trust=dict(learned.trust),
-            engine={"engine": self.settings.engine, "precision": self.settings.precision},
-        )
+        analysis = analyse(learned.judged.reports, found, labels, annotated=dataset.reports, version=version)
+        write_analysis(folder, analysis)
+        return card_of(learned, dataset, holdout, mode, evaluation, decision, self.settings, self.project, self.number)
 
     # Progress ---------------------------------------------------------------------------------
 

@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stack import REPORTS, LabelProject, Stack, reports
-from tests.label_studio import ROOT, LabelStudio
-from trainer.base_model import build_default
-
-
-@pytest.fixture(scope="session")
-def base_model() -> Path:
-    """The built-in encoder, built once into the repository's cache."""
-    return build_default(ROOT / ".cache" / "base")
+from tests.label_studio import LabelStudio
 
 
 @pytest.fixture(scope="session")

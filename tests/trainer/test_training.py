@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from backend.engine.tokenizer import TextTokenizer
 from backend.errors import BaseModelError, ModelError
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
-from trainer import chunks
-from trainer.chunks import AnnotatedText, Collator, Row
+from trainer.chunks import AnnotatedText
 from trainer.export import export_openvino
 from trainer.progress import Progress
-from trainer.recipe import Recipe, recipe_for
+from trainer.recipe import Recipe
 from trainer.training import TrainingResult, fine_tune
 
 SCHEME = LabelScheme(("HR", "DIAG"))
@@ -176,66 +174,3 @@ def test_the_built_in_encoder_learns_from_a_few_reports(base_model: Path, tmp_pa
     result = fine_tune(REPORTS, SCHEME, base_model, tmp_path / "model", recipe, validation=[report(123, "房颤伴早搏")])
     assert result.loss < 0.2
     assert "multilingual-e5-small" in (tmp_path / "model" / "ATTRIBUTION").read_text()
-
-
-# ---- rows and batches
-
-
-@pytest.fixture
-def tokenizer(tiny_base: Path) -> TextTokenizer:
-    return TextTokenizer.from_folder(tiny_base)
-
-
-def row(length: int) -> Row:
-    return Row(np.arange(length) + 4, np.zeros(length, dtype=np.int64))
-
-
-def test_a_long_report_counts_as_three_rows_at_most() -> None:
-    table = chunks.repeated([row(5), row(126), row(127), row(2600)], size=126, at_most=3)
-    assert Counter(len(r.ids) for r in table) == {5: 1, 126: 1, 127: 2, 2600: 3}
-    assert chunks.columns(table, 126)["length"] == [5, 126, 126, 126, 126, 126, 126]
-
-
-def test_a_batch_has_special_tokens_that_are_not_learned(tokenizer: TextTokenizer) -> None:
-    (_, ids), (_, mask), (_, labels) = Collator(tokenizer, 126, seed=0).arrays([row(1), row(3)])
-    cls, sep, pad = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
-    assert ids.tolist() == [[cls, 4, sep, pad, pad], [cls, 4, 5, 6, sep]]
-    assert mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert labels.tolist() == [[-100, 0, -100, -100, -100], [-100, 0, 0, 0, -100]]
-
-
-def test_windows_of_a_long_row_reach_every_token_and_follow_the_seed(tokenizer: TextTokenizer) -> None:
-    long = {"ids": list(range(300)), "tags": list(range(300))}
-    first, again, other = (
-        [Collator(tokenizer, 126, seed)([long] * 60)["labels"][:, 1:-1].numpy()] for seed in (1, 1, 2)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-    assert all((np.diff(window) == 1).all() and len(window) == 126 for window in first[0])
-    assert len({int(window[0]) for window in first[0]}) > 30
-    assert set(first[0].ravel().tolist()) >= set(range(20, 280))
-
-
-def test_validation_sees_every_token_of_a_long_report() -> None:
-    parts = chunks.cut([row(300), row(2)], size=126)
-    assert [len(part.ids) for part in parts] == [126, 126, 126, 2]
-    assert {int(i) for part in parts for i in part.ids} == set(range(4, 304))
-
-
-# ---- recipe
-
-
-def test_steps_grow_with_the_reports_and_stay_within_what_was_measured() -> None:
-    steps = [recipe_for(n, seed=0, threads=1, minutes=1).steps for n in range(1, 2000)]
-    assert steps == sorted(steps)
-    assert (steps[0], steps[9], steps[24], steps[49], steps[99], steps[249]) == (60, 60, 80, 150, 150, 250)
-
-
-def test_steps_that_were_asked_for_win() -> None:
-    assert recipe_for(10, steps=7, seed=0, threads=1, minutes=1).steps == 7
-
-
-def test_a_wide_encoder_takes_a_smaller_learning_rate() -> None:
-    recipe = recipe_for(10, seed=0, threads=1, minutes=1)
-    assert (recipe.encoder_rate_for(384), recipe.encoder_rate_for(768)) == (5e-4, 5e-5)
-    assert replace(recipe, encoder_rate=1e-3).encoder_rate_for(768) == 1e-3

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.errors import CorpusError
 from backend.ner.alignment import spans_to_tags, tags_to_spans
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
-from trainer.corpus.model import CorpusError
 from trainer.dataset import Report
 
 ESCAPE = re.compile(r"\\u\{([0-9a-f]{1,6})\}")

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from trainer.corpus.model import CorpusError
+from backend.errors import CorpusError
 
 GZIP = b"\x1f\x8b"
 

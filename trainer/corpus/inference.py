@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
-from trainer.corpus.model import CorpusError
 from trainer.corpus.tasks import Task
 
 DEEPEST = 8

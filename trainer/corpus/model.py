@@ -7,15 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from backend.errors import BackendError
 from backend.labelstudio.config import LabelConfig
 from trainer.dataset import FrozenDataset, Reject
-
-
-class CorpusError(BackendError):
-    """A file that cannot be read as annotated reports, or a place that cannot be written."""
-
-    status = 422
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
+from backend.labelstudio.wire import task_text
 from trainer.corpus import conll, stored
 from trainer.corpus.files import json_values, text_of
 from trainer.corpus.inference import infer
-from trainer.corpus.model import Corpus, CorpusError, Ledger, Tally
+from trainer.corpus.model import Corpus, Ledger, Tally
 from trainer.corpus.tasks import PLAIN, Task, tasks_of
 from trainer.dataset import Annotators, Report, Taken, frozen, span_count, take
 
@@ -31,6 +33,16 @@ def read(path: Path, config: LabelConfig | None = None, annotators: Annotators =
     reports = [one.report for one in taken if one.report]
     rejects = [reject for one in taken for reject in one.rejects]
     return Corpus(config, frozen(reports, rejects, config.labels), _ledger(tasks, taken))
+
+
+def texts_of(path: Path, text_key: str) -> list[str]:
+    """The texts under `text_key` in a file of tasks, annotated or not; raises CorpusError, also when there is none."""
+    config = LabelConfig(PLAIN.from_name, PLAIN.to_name, text_key, ())
+    found = [task_text(task, config) for task in tasks_of(json_values(text_of(path), path), config)]
+    texts = [text for text in found if text is not None]
+    if not texts:
+        raise CorpusError(f"No text under data.{text_key} in", path, "give tasks as Label Studio imports them")
+    return texts
 
 
 def _tasks(path: Path, config: LabelConfig | None) -> tuple[list[Task], LabelConfig]:

@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.errors import CorpusError
 from backend.ranking.templates import templates
-from trainer.corpus.model import CorpusError
 from trainer.dataset import Report
 
 ATTEMPTS = 10

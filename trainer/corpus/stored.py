@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from backend.errors import CorpusError
 from backend.ner.alignment import spans_to_tags, tags_to_spans
 from backend.ner.scheme import LabelScheme
 from trainer.corpus.conll import characters
-from trainer.corpus.model import CorpusError
 from trainer.dataset import Report
 
 STATE = "state.json"

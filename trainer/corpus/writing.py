@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
 from trainer.corpus import conll, stored
-from trainer.corpus.model import Corpus, CorpusError
+from trainer.corpus.model import Corpus
 from trainer.corpus.tasks import region
 from trainer.dataset import Report
 

@@ -1,0 +1,40 @@
+"""What a long command is doing, on stderr: one line that moves in a terminal, one line a stage elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Teller:
+    """Takes what a learning tells (`trainer.learning.Tell`) and shows it."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._task = self._progress.add_task("", total=None)
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, **fields: Any) -> None:
+        """Show a new stage, or how far the present one is."""
+        if "stage" in fields:
+            self._stage = str(fields["stage"])
+            self._progress.reset(self._task, total=None, description=self._stage)
+            if not self._console.is_terminal:
+                self._console.print(self._stage, highlight=False)
+        if "step" in fields:
+            words = f"{self._stage}: step {fields['step']}/{fields['steps']}, loss {fields['loss']:.3f}"
+            self._progress.update(self._task, total=fields["steps"], completed=fields["step"], description=words)

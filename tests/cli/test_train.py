@@ -1,0 +1,93 @@
+"""`ecgal train`, then what people do with the folder: evaluate, errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import main
+
+REPORTS = Path(__file__).resolve().parents[2] / "examples" / "ecg_reports"
+SEED = str(REPORTS / "seed10.json")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path, base_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ECG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ECG_BASE_MODEL", str(base_model))
+    monkeypatch.setenv("ECG_THREADS", "1")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_trained_folder_can_be_evaluated_and_analysed(home: Path) -> None:
+    model = str(home / "model")
+    trained = run("train", "--data", SEED, "--output", model, "--steps", "8", "--validation", SEED, "--json")
+    assert trained.exit_code == 0, trained.output
+    card = json.loads(trained.stdout)
+    assert card["training"]["steps"] == 8
+    assert card["evaluation"]["method"] == "holdout"
+    assert set(card["evaluation"]["modes"]) == {"rules", "model", "merged"}
+    best = max(score["micro"]["f1"] for score in card["evaluation"]["modes"].values())
+    assert card["evaluation"]["modes"][card["mode"]]["micro"]["f1"] == best
+
+    evaluated = run("evaluate", "--model", model, "--data", SEED, "--mode", "all", "--json")
+    assert evaluated.exit_code == 0, evaluated.output
+    assert json.loads(evaluated.stdout)["served"] == card["mode"]
+    assert run("errors", "--model", model, "--data", SEED).exit_code == 0
+    again = run("train", "--data", SEED, "--output", model)
+    assert again.exit_code == 1
+    assert "something already" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_few_reports_are_judged_by_cross_validation_with_every_wish_at_once(home: Path) -> None:
+    few = home / "few.json"
+    few.write_text(json.dumps(json.loads(Path(SEED).read_text("utf-8"))[:4], ensure_ascii=False), "utf-8")
+    wishes = ("--augment", "1", "--policy", "numbers", "--unlabelled", SEED, "--self-training", "0.5")
+    options = ("--steps", "4", "--layers", "2", "--option", "label_smoothing=0.1", "--seed", "5", "--json")
+    trained = run("train", "--data", str(few), "--output", str(home / "model"), *wishes, *options)
+    assert trained.exit_code == 0, trained.output
+    card = json.loads(trained.stdout)
+    assert card["seed"] == 5
+    assert card["evaluation"]["method"] == "cross-validation"
+    assert len(card["evaluation"]["tasks"]) == 4
+    assert json.loads((home / "model" / "config.json").read_text())["num_hidden_layers"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--option", "depth=3"), "depth=3"),
+        (("--epochs", "-1"), "epochs"),
+        (("--base-model", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("--unlabelled", "/nowhere.json", "--pretrain"), "/nowhere.json"),
+    ],
+)
+def test_what_cannot_be_used_is_named_and_leaves_nothing(home: Path, arguments: tuple[str, ...], words: str) -> None:
+    refused = run("train", "--data", SEED, "--output", str(home / "model"), *arguments)
+    assert refused.exit_code == 1
+    assert words in refused.stderr
+    assert "Traceback" not in refused.output
+    assert not [path for path in home.iterdir() if "model" in path.name]
+
+
+def test_self_training_without_texts_is_a_usage_error(home: Path) -> None:
+    refused = run("train", "--data", SEED, "--output", str(home / "model"), "--self-training", "1")
+    assert refused.exit_code == 2
+    assert "--unlabelled" in refused.stderr
+
+
+def test_one_report_is_too_few(home: Path) -> None:
+    one = home / "one.json"
+    one.write_text(json.dumps(json.loads(Path(SEED).read_text("utf-8"))[:1], ensure_ascii=False), "utf-8")
+    refused = run("train", "--data", str(one), "--output", str(home / "model"))
+    assert refused.exit_code == 1
+    assert "Too few annotated reports" in refused.stderr
