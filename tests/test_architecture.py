@@ -66,6 +66,7 @@ SLOW = ("torch", "transformers", "datasets", "openvino", "label_studio_sdk", "la
 
 # Import name -> the line of requirements.in that brings it.
 DISTRIBUTIONS = {
+    "docx": "python-docx",
     "starlette": "fastapi",
 }
 
