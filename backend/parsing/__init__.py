@@ -1,0 +1,87 @@
+"""From a report and the spans of any predictor to structured data.
+
+    layout        spans in a row, sentences, clauses, cells
+    canonical     one name for one finding                     names.toml
+    quantities    numbers, ranges, units
+    moments       clock times and what they belong to
+    rates         heart rates with their kind
+    naming        names of measured values                     names.toml
+    counts        which value counts which event
+    measurements  measured values
+    certainty     stated, possible, excluded
+    denials       denied findings that carry no span
+    findings      events and diagnoses
+    report        the result
+    formats       JSON and CSV
+    documents     text of txt, docx, csv and JSON lines
+
+Pure: no I/O but reading names.toml and the data of backend.rules, once. Only the labels HR, VALUE, TIME, EVENT and
+DIAG have a structure; spans of other labels are passed through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from backend.ner.prediction import Prediction
+from backend.ner.spans import Span
+from backend.parsing import denials
+from backend.parsing.certainty import Certainties
+from backend.parsing.counts import Counts
+from backend.parsing.findings import Findings
+from backend.parsing.layout import STRUCTURED, Layout
+from backend.parsing.measurements import Measurements
+from backend.parsing.moments import Moments
+from backend.parsing.rates import Rates
+from backend.parsing.report import LabelledSpan, StructuredReport
+
+__all__ = ["StructuredReport", "parse", "parse_texts"]
+
+
+class Predictor(Protocol):
+    """Anything that predicts: the part of backend.predictor.Predictor that is needed here."""
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, in order."""
+
+
+def parse(text: str, spans: Sequence[Span], version: str, labels: Collection[str] = STRUCTURED) -> StructuredReport:
+    """Structure what the spans found in `text`; `version` names the predictor that found them.
+
+    `labels` are the project's: denied findings are looked up in the text only for those of them that mean findings
+    (EVENT, DIAG). The order of the spans does not matter. Raises ValueError for a span outside the text.
+    """
+    layout = Layout.of(text, spans)
+    moments, counts, certainties = Moments(layout), Counts(layout), Certainties(layout.folded)
+    denied = tuple(denials.find(text, certainties, layout.spans, labels))
+    findings = Findings(layout, moments, counts, certainties, denied)
+    return StructuredReport(
+        version=version,
+        heart_rates=tuple(Rates(layout, moments)),
+        measurements=tuple(Measurements(layout, moments, counts, findings.names)),
+        events=tuple(findings.events()),
+        diagnoses=tuple(findings.diagnoses()),
+        spans=tuple(_passed_on(text, span) for span in sorted(spans)),
+    )
+
+
+def parse_texts(
+    predictor: Predictor, texts: Sequence[str], labels: Collection[str] = STRUCTURED
+) -> list[StructuredReport]:
+    """One structured report per text, in order; all texts go to the predictor at once. `labels` as in `parse`."""
+    return [
+        parse(text, prediction.spans, prediction.version, labels)
+        for text, prediction in zip(texts, predictor.predict(texts), strict=True)
+    ]
+
+
+def _passed_on(text: str, span: Span) -> LabelledSpan:
+    return LabelledSpan(
+        start=span.start,
+        end=span.end,
+        label=span.label,
+        text=text[span.start : span.end],
+        confidence=round(span.score, 4),
+        source=span.source,
+    )

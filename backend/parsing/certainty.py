@@ -1,0 +1,181 @@
+"""Stated, possible or excluded: what the words around a finding make of it.
+
+- A word of negation (context.toml, `negation`) excludes what follows up to the end of its clause or to a word that
+  opens a new statement; so does 除外, unless advice stands before it in the clause: 建议...除外 excludes nothing.
+- A word of doubt (考虑, 可能, 不除外 ...) makes what follows possible, up to the same end.
+- Behind a finding, 可能, 待排, 不除外, ? make the one right before possible; 除外, (-), 无 exclude it.
+- The word nearest before the finding decides; a word behind it decides over those before.
+- History, indication, advice and boilerplate say nothing: no finding is excluded there.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from backend.parsing.layout import mentions
+from backend.parsing.report import Certainty
+from backend.parsing.resources import names
+from backend.rules.fold import fold
+from backend.rules.negation import denied_after
+from backend.rules.resources import longest_first, table
+from backend.rules.resources import words as rule_words
+from backend.rules.trie import Trie
+
+_REACH = 120  # characters of a scope at most
+_BEHIND = re.compile(r"[ \t]*[(]?[ \t]*(?:图形|改变|表现)?")
+_STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]①-⑳]|\.(?![0-9]))|[ \t]+|请|建议")
+_ITEM = r"[①-⑳]|\.(?![0-9])|(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"  # a new sentence, or a new item of a list
+_NOT_EXCLUDED = ("除外", "排除", "excluded", "rule out")
+_QUALIFIER_REACH = 16
+_DEGREES = r"[一二三四ⅰ-ⅳi0-9]+[度°]及?或?以上的?"
+_LIMIT_UNIT = r"(?:秒|s|ms|毫秒|次/分|阵|个)?(?:以上)?的?"
+Lists = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Certainties:
+    """Answers for one folded text."""
+
+    text: str
+
+    def at(self, start: int, end: int) -> Certainty:
+        """Certainty of the finding at `text[start:end]`."""
+        if self._doubted_behind(end):
+            return "possible"
+        if denied_after(self.text, end) or _cues().excluding.match(self.text, end):
+            return "excluded"
+        match self._scope(start):
+            case "doubt":
+                return "possible"
+            case "negation":
+                return "excluded"
+        return "stated"
+
+    def _doubted_behind(self, end: int) -> bool:
+        """Whether a word of doubt stands right behind `end` and nothing follows that it could belong to."""
+        gap = _BEHIND.match(self.text, end)
+        found = _cues().after.longest(self.text, gap.end() if gap else end)
+        if found is None or found[1] != "doubt":
+            return False
+        return self.text[found[0] - 1] == "?" or _STATEMENT_END.match(self.text, found[0]) is not None
+
+    def excluded(self, start: int, end: int) -> bool:
+        """Whether the report itself denies the finding: not in history, advice or boilerplate."""
+        return self._scope(start) != "silent" and self.at(start, end) == "excluded"
+
+    def with_qualifier(self, start: int) -> int:
+        """Start of a denied finding with the limit that belongs to it: 大于2.0秒的停搏, 二度及以上房室传导阻滞."""
+        floor = max(0, start - _QUALIFIER_REACH)
+        match = _cues().qualifier.search(self.text[floor:start])
+        return floor + match.start() if match else start
+
+    @property
+    def may_deny(self) -> bool:
+        """Whether the text has any word that can deny a finding."""
+        return _cues().denying.search(self.text) is not None
+
+    def denials(self) -> list[tuple[int, int]]:
+        """Where each word of negation stands, half-open."""
+        return [(scope.cue, scope.start) for scope in self._scopes if scope.kind == "negation"]
+
+    def _scope(self, position: int) -> str:
+        i = bisect_right(self._starts, position) - 1
+        # Scopes may nest (未见 ... 可能 ...): the innermost that still reaches here.
+        for scope in reversed(self._scopes[max(0, i - 8) : i + 1]):
+            if scope.start <= position < scope.end:
+                return scope.kind
+        return ""
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [scope.start for scope in self._scopes]
+
+    @cached_property
+    def _scopes(self) -> list[_Scope]:
+        return list(self._opened())
+
+    def _opened(self) -> Iterator[_Scope]:
+        cues = _cues()
+        boilerplate = [(m.start(), m.end(), "boilerplate") for m in cues.boilerplate.finditer(self.text)]
+        silent = 0  # where advice, history or boilerplate ends; words of doubt and negation in there mean nothing
+        for start, end, kind in sorted([*boilerplate, *mentions(cues.openers, self.text)]):
+            if kind == "boilerplate":
+                scope = _Scope(start, start, end, "silent")
+            elif kind == "none" or end <= silent:
+                continue
+            else:
+                name = {"heading": "silent", "purpose": "negation"}.get(kind, kind)
+                scope = _Scope(start, end, self._end(end, kind), name)
+            silent = max(silent, scope.end) if scope.kind == "silent" else silent
+            yield scope
+
+    def _end(self, start: int, kind: str) -> int:
+        cues = _cues()
+        limit = min(len(self.text), start + _REACH)
+        stop = (cues.sentence_ends if kind == "heading" else cues.clause_ends).search(self.text, start, limit)
+        end = stop.start() if stop else limit
+        opener = cues.opens.search(self.text, start, end) if kind in ("negation", "doubt") else None
+        return opener.start() if opener else end
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A half-open range in which findings are of one kind (doubt, negation, silent); what opens it begins at `cue`."""
+
+    cue: int
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class _Cues:
+    openers: Trie[str]
+    after: Trie[str]
+    excluding: re.Pattern[str]
+    denying: re.Pattern[str]
+    opens: re.Pattern[str]
+    clause_ends: re.Pattern[str]
+    sentence_ends: re.Pattern[str]
+    boilerplate: re.Pattern[str]
+    qualifier: re.Pattern[str]
+
+
+@cache
+def _cues() -> _Cues:
+    context, doubt = table("context.toml"), names()["doubt"]
+    negation, silent = context["negation"], context["silent"]
+    after = [*((word, "none") for word in doubt["not_doubt"]), *((word, "doubt") for word in doubt["after"])]
+    opens = set(map(fold, negation["opens"])).difference(map(fold, doubt["before"]))
+    limits = _any(rule_words("patterns.toml", "thresholds", "before"))
+    return _Cues(
+        openers=Trie((fold(word), kind) for word, kind in _openers(negation, silent, doubt)),
+        after=Trie((fold(word), kind) for word, kind in after),
+        excluding=re.compile(rf"(?:{_any(doubt['excluding'])})(?:[,。;\n\r)]|$)"),
+        denying=re.compile(_any([*negation["before"], *negation["after"], *doubt["excluding"]])),
+        opens=re.compile(_any(opens)),
+        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]|{_ITEM}"),
+        sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]|{_ITEM}"),
+        boilerplate=re.compile(rf"(?m)^[ \t]{{0,8}}(?:{_any(silent['boilerplate'])})[^\n]*"),
+        qualifier=re.compile(rf"(?:(?:{limits})[ \t]*[0-9.]+[ \t]*{_LIMIT_UNIT}|{_DEGREES})$"),
+    )
+
+
+def _openers(negation: Lists, silent: Lists, doubt: Lists) -> Iterator[tuple[str, str]]:
+    """Words that open a scope, and its kind; the first of two equal words wins."""
+    # 不除外, 难以排除: the rules only know that they are no negation; here they are doubt. 待排除, 需排除 are advice.
+    not_excluded = [word for word in negation["not_negation"] if word.endswith(_NOT_EXCLUDED)]
+    yield from ((word, "doubt") for word in (*not_excluded, *doubt["before"]) if not word.startswith(("需", "待")))
+    yield from ((word, "none") for word in (*doubt["not_doubt"], *negation["not_negation"]))
+    yield from ((word, "negation") for word in negation["before"])
+    yield from ((word, "purpose") for word in doubt["excluding"])
+    yield from ((word, "silent") for word in silent["advice"])
+    yield from ((word + colon, "heading") for word in silent["headings"] for colon in (":", " :"))
+
+
+def _any(strings: Iterable[str]) -> str:
+    return "|".join(map(re.escape, longest_first(map(fold, strings))))

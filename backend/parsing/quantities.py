@@ -1,0 +1,118 @@
+"""The numbers of a reading: 1,234次, 49-108次/分, 446/419ms, -41°, 十二次."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from backend.parsing.report import Number
+from backend.parsing.resources import by_synonym
+from backend.rules.fold import fold
+
+_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?(?![0-9])|[0-9]+(?:\.[0-9]+)?")
+_LONGEST = 15  # digits; what is longer is no measurement, and no exact float
+# Between two numbers: the unit of the first, what joins them, the sign of the second.
+_JOINT = re.compile(r".*?[ \t]*(?P<join>-{1,2}|~{1,2}|→|/|:|)[ \t]*(?P<sign>[+-]?)")
+_BLANK_MINUS = re.compile(r".*?[ \t]+-")  # 60 -45 38: a list with a negative number, no range
+_PER_LENGTH = re.compile(r"[ \t]*[^\W\d]{1,2}[ \t]?/[ \t]?[0-9.]{1,5}[ \t]?(?:小时|h|天|分钟)")
+_HAN = re.compile(r"(?:[一二两三四五六七八九十百]+|零)(?!分之)")
+_HAN_DIGITS = {"零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One number of a reading, with its offsets in the folded text."""
+
+    start: int
+    end: int
+    value: Number | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """The numbers of one span in order, whether two of them are the ends of a range, and the unit if it has one."""
+
+    parts: tuple[Part, ...]
+    is_range: bool
+    unit: str | None
+
+    @property
+    def value(self) -> Number | None:
+        """The number, if there is exactly one."""
+        return self.parts[0].value if len(self.parts) == 1 else None
+
+    @property
+    def bounds(self) -> tuple[Number | None, Number | None]:
+        """Lower and upper end of a range, else (None, None)."""
+        values = [part.value for part in self.parts if part.value is not None]
+        return (min(values), max(values)) if self.is_range and len(values) > 1 else (None, None)
+
+
+def read(text: str, start: int, end: int) -> Quantity:
+    """The quantity of `text[start:end]` in the folded text.
+
+    >>> [part.value for part in read("1,234次", 0, 6).parts], read("49-108次/分", 0, 9).bounds
+    ([1234], (49, 108))
+    >>> read("-41°", 0, 4).value, read("三阵", 0, 2).value, read("446/419 ms", 0, 10).unit
+    (-41, 3, 'ms')
+    """
+    bracket = text.find("(", start + 1, end)
+    end = bracket if bracket > 0 else end  # 18.1%(20107/110888): what is in brackets explains it
+    parts: list[Part] = []
+    is_range, at = False, start
+    for match in _NUMBER.finditer(text, start, end):
+        ranged, negative = _joint(text[at : match.start()], first=not parts)
+        is_range |= ranged
+        value = _number(match[0])
+        parts.append(Part(match.start(), match.end(), -value if negative and value is not None else value))
+        at = match.end()
+        if _PER_LENGTH.fullmatch(text, at, end):
+            break  # 111次/22.7h
+    if not parts:
+        parts, at = _han(text, start, end)
+    return Quantity(tuple(parts), is_range, _unit(text[at:end]) if parts else None)
+
+
+def _joint(between: str, first: bool) -> tuple[bool, bool]:
+    """Whether what stands before a number makes it the end of a range, and whether it is negative."""
+    if first:
+        return False, between.endswith("-")
+    if _BLANK_MINUS.fullmatch(between):
+        return False, True
+    match = _JOINT.fullmatch(between)
+    join, sign = (match["join"], match["sign"]) if match else ("", "")
+    return join not in ("", "/", ":"), sign == "-"
+
+
+def _number(said: str) -> Number | None:
+    digits = said.replace(",", "")
+    if len(digits) > _LONGEST:
+        return None
+    return float(digits) if "." in digits else int(digits)
+
+
+def _han(text: str, start: int, end: int) -> tuple[list[Part], int]:
+    """Han numerals up to 999; where they stop."""
+    match = _HAN.match(text, start, end)
+    if match is None:
+        return [], end
+    total, digit = 0, None
+    for char in match[0]:
+        if char in "十百":
+            total += (1 if digit is None else digit) * (10 if char == "十" else 100)
+            digit = None
+        else:
+            digit = _HAN_DIGITS[char]
+    return [Part(match.start(), match.end(), total + (digit or 0))], match.end()
+
+
+def _unit(said: str) -> str | None:
+    """The unit under one spelling, or as written; counts per recording keep its length (次/22.7h)."""
+    unit = said.strip().strip("()")
+    return _units().get(unit, unit) or None
+
+
+@cache
+def _units() -> dict[str, str]:
+    return {fold(written): unit for written, unit in by_synonym("units")}

@@ -1,0 +1,231 @@
+import contextlib
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import docx
+import pytest
+
+from backend.errors import BadRequest
+from backend.parsing import documents
+from backend.parsing.documents import LIMIT, TooLarge, decode, texts
+
+POOL = Path(__file__).parents[2] / "examples" / "ecg_reports" / "gold.json"
+REPORT = "窦性心律，平均心率72次/分\r\n室早５次"
+
+
+@pytest.fixture
+def word() -> bytes:
+    """A document with a table between two paragraphs."""
+    document = docx.Document()
+    document.add_paragraph("动态心电图报告")
+    table = document.add_table(2, 3)
+    for column, (name, value) in enumerate((("平均", "72"), ("最快", "118"), ("最慢", "45"))):
+        table.cell(0, column).text, table.cell(1, column).text = name, value
+    document.add_paragraph("诊断：窦性心律")
+    return saved(document)
+
+
+def saved(document) -> bytes:
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+def zipped(parts: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "gbk"])
+def test_texts_are_decoded_and_line_ends_kept(encoding):
+    assert texts(REPORT.encode(encoding), "报告.TXT") == [REPORT]
+
+
+def test_big_endian_utf_16_is_known_by_its_mark():
+    assert decode(b"\xfe\xff" + REPORT.encode("utf-16-be")) == REPORT
+
+
+def test_reports_and_their_clauses_in_gb18030_are_not_taken_for_utf_8():
+    pool = [task["data"]["text"] for task in json.loads(POOL.read_text("utf-8"))]
+    clauses = [clause for text in pool for clause in re.split("[\n，。；,;]", text) if len(clause) > 2]
+    assert len(clauses) > 1_000
+    assert all(decode(text.encode("gb18030")) == text for text in (*pool, *clauses))
+
+
+def test_signs_of_two_bytes_in_utf_8_are_not_taken_for_gb18030():
+    assert decode("axis 45°, 5 µV ± 1, QTc 440 ms²".encode()) == "axis 45°, 5 µV ± 1, QTc 440 ms²"
+
+
+def test_text_that_ends_within_a_character_is_refused_and_not_read_as_gb18030():
+    with pytest.raises(BadRequest, match="neither UTF-8 nor GB18030"):
+        decode("窦性心律，心率正常".encode()[:-1])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x00\x01\x02" * 9,
+        bytes(range(256)),
+        b"%PDF-1.7 ...",
+        b"\xff\xd8\xff\xe0jpeg",
+        b"\x1b\x02\x03abcd",
+        b"\xff" * 40,
+    ],
+)
+def test_binary_content_is_refused(data):
+    with pytest.raises(BadRequest):
+        texts(data, "a.txt")
+
+
+@pytest.mark.parametrize("data", [b"", b" \r\n\t", b"\xef\xbb\xbf"])
+def test_an_empty_document_is_refused(data):
+    with pytest.raises(BadRequest, match="has no text"):
+        texts(data)
+
+
+def test_more_than_the_limit_is_refused_whatever_it_is():
+    with pytest.raises(TooLarge, match=f"{LIMIT + 1} bytes") as caught:
+        texts(b"a" * (LIMIT + 1))
+    assert caught.value.status == 413
+    assert texts(b"a" * LIMIT)
+
+
+@pytest.mark.parametrize("name", ["a.doc", "a.pdf", "a.png"])
+def test_unknown_kinds_are_refused_by_their_suffix(name):
+    with pytest.raises(BadRequest, match="cannot be read: " + name[1:].replace(".", r"\.")):
+        texts(b"x", name)
+
+
+def test_word_documents_are_read_in_order_with_their_tables(word):
+    assert texts(word, "a.docx") == ["动态心电图报告\n平均\t最快\t最慢\n72\t118\t45\n诊断：窦性心律"]
+
+
+def test_the_table_of_a_word_document_gives_kinds(word, structured):
+    (text,) = texts(word, "a.docx")
+    assert [(rate.value, rate.kind) for rate in structured(text).heart_rates] == [
+        (72, "mean"),
+        (118, "fastest"),
+        (45, "slowest"),
+    ]
+
+
+def test_merged_and_nested_cells_are_read_once():
+    document = docx.Document()
+    table = document.add_table(1, 3)
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "室早"
+    table.cell(0, 2).add_table(1, 1).cell(0, 0).text = "房早"
+    assert texts(saved(document), "a.docx") == ["室早\t房早"]
+
+
+def test_a_cell_that_claims_a_billion_columns_costs_nothing(word):
+    with zipfile.ZipFile(io.BytesIO(word)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    body = parts["word/document.xml"]
+    parts["word/document.xml"] = body.replace(b"<w:tcPr>", b'<w:tcPr><w:gridSpan w:val="999999999"/>')
+    assert b"999999999" in parts["word/document.xml"]
+    assert "72\t118\t45" in texts(zipped(parts), "a.docx")[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 500,
+        "窦性心律".encode(),
+        zipped({"hello.txt": b"x"}),
+        zipped({"word/document.xml": b"<w:document/>"}),
+        zipped({"word/document.xml": b"<", "[Content_Types].xml": b"<Types/>"}),
+    ],
+    ids=["encrypted", "text", "other archive", "no relations", "broken"],
+)
+def test_what_is_no_word_document_is_refused(data):
+    with pytest.raises(BadRequest) as caught:
+        texts(data, "a.docx")
+    assert "窦性" not in str(caught.value)
+
+
+def test_a_cut_word_document_is_refused(word):
+    for size in range(0, len(word), 997):
+        with pytest.raises(BadRequest):
+            texts(word[:size], "a.docx")
+
+
+def test_a_damaged_word_document_is_refused_or_read(word):
+    for at in range(200, len(word), 1501):
+        damaged = word[:at] + b"\xff\x00\xff" + word[at + 3 :]
+        with contextlib.suppress(BadRequest):
+            assert texts(damaged, "a.docx")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked():
+    bomb = zipped({"word/document.xml": b"\x00" * (documents.UNPACKED_LIMIT + 1)})
+    assert len(bomb) < LIMIT
+    with pytest.raises(TooLarge, match="unpacks to too much"):
+        texts(bomb, "a.docx")
+
+
+def test_an_archive_of_too_many_parts_is_refused():
+    with pytest.raises(TooLarge, match="parts"):
+        texts(zipped({f"{i}": b"" for i in range(documents.PARTS_LIMIT + 1)}), "a.docx")
+
+
+def test_entities_are_not_expanded(word):
+    with zipfile.ZipFile(io.BytesIO(word)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    declaration = b'<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    head, body = parts["word/document.xml"].split(b"?>", 1)
+    parts["word/document.xml"] = head + b"?>" + declaration + body.replace("诊断".encode(), b"&b;")
+    with contextlib.suppress(BadRequest):
+        assert "aaaa" not in texts(zipped(parts), "a.docx")[0]
+
+
+def test_a_word_document_with_more_text_than_the_limit_is_refused():
+    document = docx.Document()
+    document.add_paragraph("心" * (LIMIT // 3 + 1))
+    with pytest.raises(TooLarge, match="text is too large"):
+        texts(saved(document), "a.docx")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_gives_one_text_per_row(encoding, separator):
+    rows = [["id", "text"], ["1", '"窦性心律,\r\n心率72次/分"'], ["2", ""], ["3", "室早"]]
+    data = "\r\n".join(separator.join(row) for row in rows).encode(encoding)
+    assert texts(data, "a.csv") == ["窦性心律,\r\n心率72次/分", "", "室早"]
+
+
+def test_csv_takes_the_named_column():
+    assert texts("报告,text\n窦性心律,x".encode(), "a.csv", "报告") == ["窦性心律"]
+
+
+def test_a_csv_without_the_column_says_so_without_quoting_the_file():
+    with pytest.raises(BadRequest, match="lacks the column: text") as caught:
+        texts("窦性心律,心率72次/分\n".encode(), "a.csv")
+    assert "窦性" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", ['"窦性', '"窦性"心律', "窦" * 200_000])
+def test_malformed_csv_is_refused_without_quoting_the_file(row):
+    with pytest.raises(BadRequest, match="malformed") as caught:
+        texts(f"text,id\n{row},1".encode(), "a.csv")
+    assert "窦" not in str(caught.value)
+
+
+def test_json_lines_are_strings_or_objects():
+    data = '"窦性心律"\r\n\n{"text": "室早", "id": 3}\n'.encode()
+    assert texts(data, "a.jsonl") == ["窦性心律", "室早"]
+    assert texts('{"报告": "室早"}'.encode(), "a.ndjson", "报告") == ["室早"]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"text": 1}', '{"other": "窦性心律"}', "[1]", "null", "窦性心律", '{"text": "窦', "[" * 100_000]
+)
+def test_a_line_without_a_text_is_named_by_its_number_and_not_quoted(line):
+    with pytest.raises(BadRequest, match="line 2") as caught:
+        texts(f'"室早"\n{line}'.encode(), "a.jsonl")
+    assert "窦" not in str(caught.value)
