@@ -15,9 +15,11 @@ from cli.augment import augment
 from cli.base_model import base_model
 from cli.connect import connect
 from cli.convert import convert
+from cli.distill import distill
 from cli.doctor import doctor
 from cli.errors import errors
 from cli.evaluate import evaluate
+from cli.export import export
 from cli.project import models, promote, queue, rerank, retrain, rollback, status
 from cli.reconcile import reconcile
 from cli.split import split
@@ -64,6 +66,8 @@ for command in (
     train,
     evaluate,
     errors,
+    export,
+    distill,
 ):
     main.add_command(command)
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 
+from backend.labelstudio.config import LabelConfig
 from backend.model_card import ModelCard
 from backend.settings import Settings
 from cli import tables
@@ -80,12 +81,12 @@ def _train(
     corpus = read_data(data, label_config, annotators)
     other = chosen["validation"] and read_data(chosen["validation"], label_config, annotators).dataset.reports
     with Teller() as tell:
-        plan = _plan(settings, chosen, [report.text for report in corpus.dataset.reports], corpus.config.text_key)
+        plan = _plan(settings, chosen, [report.text for report in corpus.dataset.reports], corpus.config)
         return train_model(corpus, chosen["output"], settings, plan, tell, other or ())
 
 
-def _plan(settings: Settings, chosen: Mapping[str, Any], texts: list[str], text_key: str) -> Plan:
-    unlabelled = texts_of(chosen["unlabelled"], text_key) if chosen["unlabelled"] else []
+def _plan(settings: Settings, chosen: Mapping[str, Any], texts: list[str], config: LabelConfig) -> Plan:
+    unlabelled = texts_of(chosen["unlabelled"], config) if chosen["unlabelled"] else []
     if chosen["self_training"] and not unlabelled:
         raise click.UsageError("--self-training needs --unlabelled FILE")
     fields = {name: chosen[name] for name in COMMON if chosen[name] is not None}

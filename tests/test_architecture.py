@@ -46,6 +46,10 @@ PLACES = {
     "safetensors": ("trainer",),
     "huggingface_hub": ("trainer.base_model",),
     "openvino": ("backend.engine.openvino", "trainer.export"),
+    "nncf": ("trainer.export.int8",),
+    "onnx": ("trainer.export.onnx",),
+    "onnxruntime": ("trainer.export.onnx", "trainer.export.example"),
+    "peft": ("trainer.fine_tuning.network",),
     "tokenizers": ("backend.engine.tokenizer", "trainer"),
     "label_studio_sdk": ("backend.labelstudio",),
     "label_studio_tools": ("backend.labelstudio.config",),
@@ -62,7 +66,10 @@ PLACES = {
     "rich": ("cli", "examples"),
     "docx": ("backend.parsing.documents",),
 }  # fmt: skip
-SLOW = ("torch", "transformers", "datasets", "openvino", "label_studio_sdk", "label_studio_ml", "huggingface_hub")
+SLOW = (
+    "torch", "transformers", "datasets", "openvino", "nncf", "onnx", "peft", "label_studio_sdk", "label_studio_ml",
+    "huggingface_hub",
+)  # fmt: skip
 """Seconds to import, for a process that may not need them."""
 
 # Import name -> the line of requirements.in that brings it.

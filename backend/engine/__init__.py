@@ -24,7 +24,7 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str:
-        """What it really computes in: `bf16` or `f32`."""
+        """What it really computes in: `bf16`, `f32`, or `int8` for a model that was quantised."""
 
     @property
     def max_tokens(self) -> int:

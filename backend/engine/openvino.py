@@ -24,7 +24,8 @@ MODEL_FILE = "openvino.xml"
 CACHE_FOLDER = "openvino_cache"
 """Compiled models, inside the model folder; may be deleted at any time."""
 
-NATIVE = {"bf16": "bfloat16", "f32": "float"}
+MATRIX_PRODUCTS = ("FullyConnected", "MatMul")
+"""Kinds of operation in a compiled model, as OpenVINO 2026.4 names them."""
 
 
 def library() -> Any:
@@ -54,7 +55,8 @@ class OpenVinoEngine:
         core = library().Core()
         native = _device_precision(core) if precision == "auto" else precision
         compiled = _compile(core, folder, native, threads)
-        self.precision = "bf16" if "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT") else "f32"
+        half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
+        self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens = self._model.max_tokens
         self._request = compiled.create_infer_request()
         logger.info(
@@ -77,6 +79,15 @@ class OpenVinoEngine:
 def _device_precision(core: Any) -> str:
     """What the CPU plugin would choose by itself: bf16 only where the processor has instructions for it."""
     return "bf16" if "bf" in str(core.get_property("CPU", "INFERENCE_PRECISION_HINT")) else "f32"
+
+
+def _computes_int8(compiled: Any) -> bool:
+    """Whether matrices are multiplied in 8 bits, as in the files of `trainer.export.int8`."""
+    operations = (operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops())
+    return any(
+        info["layerType"].astype(str) in MATRIX_PRODUCTS and info["runtimePrecision"].astype(str) in ("i8", "u8")
+        for info in operations
+    )
 
 
 def _compile(core: Any, folder: Path, precision: str, threads: int) -> Any:

@@ -35,13 +35,14 @@ def read(path: Path, config: LabelConfig | None = None, annotators: Annotators =
     return Corpus(config, frozen(reports, rejects, config.labels), _ledger(tasks, taken))
 
 
-def texts_of(path: Path, text_key: str) -> list[str]:
-    """The texts under `text_key` in a file of tasks, annotated or not; raises CorpusError, also when there is none."""
-    config = LabelConfig(PLAIN.from_name, PLAIN.to_name, text_key, ())
-    found = [task_text(task, config) for task in tasks_of(json_values(text_of(path), path), config)]
-    texts = [text for text in found if text is not None]
+def texts_of(path: Path, config: LabelConfig) -> list[str]:
+    """The texts of a file of tasks, annotated or not, or of a JSON list of strings; raises CorpusError for none."""
+    values = json_values(text_of(path), path)
+    strings = [value for value in values if isinstance(value, str)]
+    tasks = tasks_of([value for value in values if not isinstance(value, str)], config)
+    texts = [*strings, *(text for task in tasks if (text := task_text(task, config)) is not None)]
     if not texts:
-        raise CorpusError(f"No text under data.{text_key} in", path, "give tasks as Label Studio imports them")
+        raise CorpusError(f"No text under data.{config.text_key} in", path, "give tasks as Label Studio imports them")
     return texts
 
 

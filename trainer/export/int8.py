@@ -1,0 +1,62 @@
+"""OpenVINO files with 8-bit weights and activations: post-training quantisation by nncf."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from backend.engine.batching import pad
+from backend.engine.model_folder import ModelFolder
+from backend.engine.openvino import library
+from backend.engine.tokenizer import TextTokenizer
+from backend.errors import ModelError
+from backend.ner.alignment import windows
+from trainer.export.openvino import convert, refused, write
+from trainer.export.sample import spread
+
+logger = logging.getLogger(__name__)
+
+CALIBRATION_TEXTS = 64
+"""Texts whose activations decide the ranges, spread evenly over what is given."""
+
+
+def quantise(folder: Path, texts: Sequence[str], output: Path) -> None:
+    """Write the model of `folder` into `output` as `openvino.xml` and `.bin` in 8 bits, calibrated on the texts.
+
+    Raises ModelError when no text has a token, or when the model cannot be loaded or converted.
+    """
+    library()  # first: it keeps nncf's telemetry out as well
+    import nncf
+
+    batches = calibration(folder, texts)
+    graph = convert(folder)
+    level = nncf.nncf_logger.level
+    nncf.set_log_level(logging.ERROR)
+    try:
+        # Its progress bars go to stdout, where --json has one value.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            quantised = nncf.quantize(
+                graph, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches)
+            )
+    except (RuntimeError, nncf.ValidationError) as error:
+        raise refused(folder, error) from error
+    finally:
+        nncf.set_log_level(level)
+    write(quantised, output)
+    logger.info("Quantised %s to 8 bits on %s batches", folder, len(batches))
+
+
+def calibration(folder: Path, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The first window of up to 64 texts as inputs of the model, one row each."""
+    model, tokenizer = ModelFolder.read(folder), TextTokenizer.from_folder(folder)
+    encoded = [ids for text in spread(texts, CALIBRATION_TEXTS) if len(ids := tokenizer.encode(text).input_ids)]
+    if not encoded:
+        raise ModelError("Quantisation needs texts to calibrate on", f"{len(texts)} texts", "give reports with --data")
+    rows = [ids[slice(*windows(len(ids), model.max_tokens, 0)[0])] for ids in encoded]
+    return [dict(zip(("input_ids", "attention_mask"), pad([row], model), strict=True)) for row in rows]
