@@ -21,6 +21,8 @@ from trainer.corpus import texts_of
 from trainer.corpus.tasks import PLAIN
 from trainer.offline import read_card
 
+pytestmark = pytest.mark.slow
+
 SEED = Path(__file__).resolve().parents[2] / "examples" / "ecg_reports" / "seed10.json"
 LABELS = ("HR", "VALUE", "TIME", "EVENT", "DIAG")
 PIECES = [
@@ -138,7 +140,6 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
         run(export, "--model", tmp_path, "--format", "onnx", "--output", tmp_path / "out")
 
 
-@pytest.mark.slow
 def test_a_student_is_distilled_and_compared_with_its_teacher(model: Path, tmp_path: Path) -> None:
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps([{"data": {"text": "心率75次/分"}}, {"data": {"text": "房颤"}}]), "utf-8")

@@ -27,6 +27,8 @@ from trainer.recipe import Recipe
 from trainer.student import Lesson, teach
 from trainer.training import fine_tune
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("HR", "DIAG")
 SCHEME = LabelScheme(LABELS)
 # A learning rate for two layers of random weights.

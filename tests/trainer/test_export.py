@@ -35,6 +35,8 @@ from trainer.offline import open_saved, read_card
 from trainer.recipe import Recipe
 from trainer.training import fine_tune
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ("HR", "DIAG")
 SCHEME = LabelScheme(LABELS)
@@ -452,7 +454,6 @@ def real(base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return folder, read_card(folder), reports
 
 
-@pytest.mark.slow
 def test_the_example_finds_what_the_predictor_finds_in_the_seed_reports(
     real: tuple[Path, ModelCard, list[Report]], tmp_path: Path
 ) -> None:
@@ -468,7 +469,6 @@ def test_the_example_finds_what_the_predictor_finds_in_the_seed_reports(
     assert [triples(spans) for spans in run_example(made.folder, texts, tmp_path)] == expected
 
 
-@pytest.mark.slow
 def test_8_bits_shrink_the_built_in_encoder_and_keep_its_order_of_uncertainty(
     real: tuple[Path, ModelCard, list[Report]], tmp_path: Path
 ) -> None:
