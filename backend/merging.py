@@ -10,12 +10,9 @@ ten reports already tell something of every label.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from backend.ner.spans import Span
-
-Trust = Mapping[str, tuple[int, int]]
-"""Group of candidates -> how many were right, and how many there were, on held-out reports."""
 
 SURE = (0.6, 0.85, 0.97)
 """Span probabilities between the groups of the network's candidates."""
@@ -23,12 +20,27 @@ PRIOR_WEIGHT = 10
 """Candidates that the precision of the wider group counts as."""
 PRIORS = {"agreed": 0.9, "rules alone": 0.75, "rules against": 0.75, "network alone": 0.5, "network against": 0.3}
 """Precision before anything was measured; the network's is multiplied by its probability."""
-KEPT = 0.55
-"""Candidates of lower precision are dropped. Of 0.35 to 0.55, with rules made 20 points worse on purpose,
-this was the best or within 0.4 F1 of it at 10 and 30 reports (template-disjoint parts of the example pool, 3 runs)."""
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
+"""Precision below which candidates are dropped; which of these, is measured too.
+
+Where F1 is F at best, a candidate pays from a precision of F / 2 on (Lipton, Elkan, Narayanaswamy 2014): good rules
+want a high threshold, a network that is right every other time a low one.
+"""
 
 Proposals = tuple[Sequence[Span], Sequence[Span]]
 """What the rules and what the network propose for one report."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What was measured on held-out reports.
+
+    `groups`: group of candidates -> how many were right, and how many there were. Candidates of a precision below
+    `threshold` are dropped.
+    """
+
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    threshold: float = 0.5
 
 
 def measure(reports: Iterable[tuple[Sequence[Span], Proposals]]) -> dict[str, tuple[int, int]]:
@@ -50,13 +62,13 @@ def measure(reports: Iterable[tuple[Sequence[Span], Proposals]]) -> dict[str, tu
 def merge(rules: Sequence[Span], network: Sequence[Span], trust: Trust) -> list[Span]:
     """The disjoint candidates of the highest precision, sorted; `score` is that precision.
 
-    >>> merge([Span(0, 2, "HR", source="rate")], [Span(1, 2, "HR", 0.5, "model")], {})
+    >>> merge([Span(0, 2, "HR", source="rate")], [Span(1, 2, "HR", 0.5, "model")], Trust())
     [Span(start=0, end=2, label='HR', score=0.75, source='rate')]
     """
     rated = [
         replace(span, score=precision)
         for groups, span, prior in _candidates(rules, network)
-        if (precision := _precision(groups, prior, trust)) >= KEPT
+        if (precision := _precision(groups, prior, trust.groups)) >= trust.threshold
     ]
     kept: list[Span] = []
     for span in sorted(rated, key=lambda s: (-s.score, s)):
@@ -65,10 +77,10 @@ def merge(rules: Sequence[Span], network: Sequence[Span], trust: Trust) -> list[
     return sorted(kept)
 
 
-def _precision(groups: Sequence[str], prior: float, trust: Trust) -> float:
+def _precision(groups: Sequence[str], prior: float, counts: Mapping[str, tuple[int, int]]) -> float:
     """From the widest group to the narrowest, each correcting the one before."""
     for group in groups:
-        right, seen = trust.get(group, (0, 0))
+        right, seen = counts.get(group, (0, 0))
         prior = (right + PRIOR_WEIGHT * prior) / (seen + PRIOR_WEIGHT)
     return prior
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from backend.merging import Trust
+
 Mode = Literal["rules", "model", "merged"]
 """Where the spans come from: rules + span memory, the network, or both merged by measured precision."""
 
@@ -139,8 +141,7 @@ class ModelCard(_Record):
     evaluation: Evaluation
     decision: Decision
     calibration: Calibration = Calibration()
-    trust: dict[str, tuple[int, int]] = {}
-    """What the merge goes by: group of candidates -> right and all on held-out reports (`backend.merging`)."""
+    trust: Trust = Trust()
     engine: dict[str, str] = {}
     files: dict[str, int] = {}
     """Bytes of each file of the version, by which damage is noticed."""

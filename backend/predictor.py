@@ -91,7 +91,7 @@ class ModelPredictor:
     engine: Engine
     memory: SpanMemory = EMPTY_MEMORY
     temperature: float = 1.0
-    trust: Trust = field(default_factory=dict)
+    trust: Trust = field(default_factory=Trust)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order; the uncertainty is the network's mean token entropy."""
@@ -185,7 +185,7 @@ def open_model(
         open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads),
         memory,
         temperature,
-        trust or {},
+        trust or Trust(),
     )
 
 

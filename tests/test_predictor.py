@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from backend.engine.tokenizer import TextTokenizer
+from backend.merging import Trust
 from backend.model_card import Mode
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
@@ -120,7 +121,7 @@ def test_merged_takes_what_was_right_more_often(predictor: ModelPredictor) -> No
             [Span(2, 4, "HR"), Span(9, 10, "HR")],
         ),
     ):
-        assert spans(replace(predictor, mode="merged", trust=trust), text) == found
+        assert spans(replace(predictor, mode="merged", trust=Trust(trust)), text) == found
 
 
 @dataclass

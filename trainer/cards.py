@@ -38,7 +38,7 @@ def card_of(
         evaluation=evaluation,
         decision=decision,
         calibration=learned.calibration,
-        trust=dict(learned.trust),
+        trust=learned.trust,
         engine={"engine": settings.engine, "precision": settings.precision},
     )
 

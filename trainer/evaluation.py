@@ -6,13 +6,13 @@ by a network and a memory that did not see it (cross-validation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.merging import Proposals, Trust, measure, merge
+from backend.merging import THRESHOLDS, Proposals, Trust, measure, merge
 from backend.model_card import Evaluation, LabelScore, Method, Mode, Score
 from backend.ner.metrics import Counts, SpanScores, match_counts, span_scores
 from backend.ner.spans import Span
@@ -68,14 +68,33 @@ def weigh(judged: Judged) -> tuple[Judged, Trust]:
     merged mode is judged as fairly as the two others.
     """
     if "model" not in judged.by_mode:
-        return judged, {}
+        return judged, Trust()
     rows = [(report.spans, _proposals(judged, report)) for report in judged.reports]
+    groups = [measure(row for i, row in enumerate(rows) if i % PARTS != part) for part in range(PARTS)]
+    tried: dict[float, Found] = {
+        threshold: {
+            report.task_id: merge(*proposals, Trust(groups[i % PARTS], threshold))
+            for i, (report, (_, proposals)) in enumerate(zip(judged.reports, rows, strict=True))
+        }
+        for threshold in THRESHOLDS
+    }
     merged: Found = {}
     for part in range(PARTS):
-        trust = measure(row for i, row in enumerate(rows) if i % PARTS != part)
-        for report, (_, proposals) in list(zip(judged.reports, rows, strict=True))[part::PARTS]:
-            merged[report.task_id] = merge(*proposals, trust)
-    return replace(judged, by_mode={**judged.by_mode, "merged": merged}), measure(rows)
+        threshold = _best([report for i, report in enumerate(judged.reports) if i % PARTS != part], tried)
+        merged |= {report.task_id: tried[threshold][report.task_id] for report in judged.reports[part::PARTS]}
+    trust = Trust(measure(rows), _best(judged.reports, tried))
+    return replace(judged, by_mode={**judged.by_mode, "merged": merged}), trust
+
+
+def _best(reports: Sequence[Report], tried: Mapping[float, Found]) -> float:
+    """The threshold with the highest F1, of equals the highest."""
+    return max(tried, key=lambda threshold: (_micro_f1(reports, tried[threshold]), threshold))
+
+
+def _micro_f1(reports: Sequence[Report], found: Found) -> float:
+    """Over all labels that occur."""
+    labels = {span.label for report in reports for span in (*report.spans, *found[report.task_id])}
+    return span_scores(*_sides(reports, found), labels).micro.f1
 
 
 def _proposals(judged: Judged, report: Report) -> Proposals:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models
 
 from backend.engine.tokenizer import TextTokenizer
 from backend.errors import BadRequest
+from backend.merging import Trust
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
 from backend.predictor import ModelPredictor, RulesPredictor
@@ -46,7 +47,7 @@ class NumbersAreHeartRates:
 def network() -> ModelPredictor:
     tokenizer = Tokenizer(models.WordLevel({piece: i for i, piece in enumerate(PIECES)}, unk_token="[UNK]"))
     tokenizer.add_special_tokens(PIECES[:4])
-    scheme, trust = LabelScheme(LABELS), {"network alone": (50, 50)}
+    scheme, trust = LabelScheme(LABELS), Trust({"network alone": (50, 50)})
     return ModelPredictor("v1", "model", scheme, LABELS, TextTokenizer(tokenizer), NumbersAreHeartRates(), trust=trust)
 
 
@@ -79,22 +80,22 @@ def test_reports_are_merged_by_what_was_right_in_other_reports(network: ModelPre
     right = [report(i, "甲，乙", Span(0, 1, "EVENT")) for i in range(20)]
     wrong = [report(i, "甲，乙") for i in range(20)]
     for reports, expected in ((right, [Span(0, 1, "EVENT")]), (wrong, [])):
-        weighed, trust = weigh(judge(replace(network, trust={}), reports))
+        weighed, trust = weigh(judge(replace(network, trust=Trust()), reports))
         assert all(found == expected for found in weighed.by_mode["merged"].values())
-        assert trust["network alone"] == (20 if expected else 0, 20)
+        assert trust.groups["network alone"] == (20 if expected else 0, 20)
 
 
 def test_no_report_is_merged_by_its_own_gold(network: ModelPredictor) -> None:
     # With its own gold the odd one out could be got right; what the others say drops it.
     reports = [*(report(i, "丙") for i in range(4)), report(4, "甲，乙", Span(0, 1, "EVENT"))]
-    weighed, trust = weigh(judge(replace(network, trust={}), reports))
-    assert trust["network alone"] == (1, 1)
+    weighed, trust = weigh(judge(replace(network, trust=Trust()), reports))
+    assert trust.groups["network alone"] == (1, 1)
     assert weighed.by_mode["merged"][4] == []
 
 
 def test_without_a_network_there_is_nothing_to_merge() -> None:
     judged = judge(RulesPredictor("rules-1", LABELS), REPORTS)
-    assert weigh(judged) == (judged, {})
+    assert weigh(judged) == (judged, Trust())
 
 
 def test_the_same_text_in_two_reports_is_judged_in_both(network: ModelPredictor) -> None:
