@@ -108,6 +108,10 @@ class JobQueue:
             pipe.zcard(taken)
             return int(pipe.execute()[-1])
 
+    def last_read(self, project: str) -> int:
+        """The last round that took hints; 0 before the first."""
+        return int(self.redis.get(_key(project, "reading")) or 0)
+
     def done(self, project: str, round_number: int) -> None:
         """The round is finished: forget its hints."""
         self.redis.delete(_key(project, f"taken:{round_number}"))
@@ -201,7 +205,7 @@ class JobQueue:
 
     def _will_take(self, project: str, job: JobView) -> bool:
         """Whether a round has yet to take the hints: it waits, or its process is still starting."""
-        return job.state != "started" or number_of(job.id) > int(self.redis.get(_key(project, "reading")) or 0)
+        return job.state != "started" or number_of(job.id) > self.last_read(project)
 
     def _request(self, project: str, kind: Kind) -> str:
         try:

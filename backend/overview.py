@@ -24,6 +24,14 @@ _FIGURES = {
 """What an answer about errors holds of the analysis whatever is asked for."""
 
 
+def projects(parts: Parts) -> list[dict[str, Any]]:
+    """Projects that Label Studio has called for, by number; `url` is "" before `ecgal connect`."""
+    return [
+        {"project": name, "serving": parts.registry.serving(name), "url": _project_url(parts, name)}
+        for name in parts.registry.projects()
+    ]
+
+
 def known(parts: Parts, project: str) -> str:
     """The project, if Label Studio ever named it; raises NotFound."""
     if project not in parts.registry.projects():
@@ -72,10 +80,16 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
 
 
 def models(parts: Parts, project: str) -> list[dict[str, Any]]:
-    """All versions newest first, the rules last, each with its scores and whether it serves."""
-    serving = parts.registry.serving(known(parts, project))
-    trained = [_model(card, serving) for card in parts.registry.versions(project)]
-    return [*trained, {"version": RULES_VERSION, "round": 0, "mode": "rules", "serving": serving == RULES_VERSION}]
+    """All versions newest first, the rules last, each with its scores and whether it serves.
+
+    `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with`.
+    """
+    registry = parts.registry
+    serving = registry.serving(known(parts, project))
+    cards = registry.versions(project)
+    trained = [_model(card, serving, usable=registry.exists(project, card.version)) for card in cards]
+    rules = {"version": RULES_VERSION, "round": 0, "mode": "rules", "serving": serving == RULES_VERSION, "usable": True}
+    return [*trained, rules]
 
 
 def switch(parts: Parts, project: str, version: str) -> dict[str, Any]:
@@ -154,6 +168,11 @@ def _task_url(base: str, project: str, task: int) -> str:
     return f"{base}/projects/{project}/data?task={task}" if base else ""
 
 
+def _project_url(parts: Parts, project: str) -> str:
+    base = _label_studio_url(parts, project)
+    return f"{base}/projects/{project}/data" if base else ""
+
+
 def _label_studio_url(parts: Parts, project: str) -> str:
     connection = parts.registry.connection(project)
     return (parts.settings.label_studio_url or (connection.url if connection else "")).rstrip("/")
@@ -188,11 +207,16 @@ def _round(card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _model(card: ModelCard, serving: str) -> dict[str, Any]:
+def _model(card: ModelCard, serving: str, *, usable: bool) -> dict[str, Any]:
     score = card.evaluation.modes.get(card.mode)
     return {
         **_round(card),
         "method": card.evaluation.method,
+        "state": card.decision.state,
+        "compared_with": card.decision.serving,
+        "difference": card.decision.difference,
+        "interval": card.decision.interval,
+        "usable": usable,
         "base_model": card.base_model,
         "serving": card.version == serving,
         "scores": score.model_dump() if score else None,

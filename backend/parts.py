@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from redis import Redis
 
 from backend.job_queue import JobQueue
+from backend.live_memory import LiveMemory
 from backend.ranking_index import RankingIndex
 from backend.registry import Registry
 from backend.settings import Settings
@@ -21,3 +23,8 @@ class Parts:
     redis: Redis
     queue: JobQueue
     index: RankingIndex
+
+    @cached_property
+    def live(self) -> LiveMemory:
+        """What annotators said since the serving versions were trained."""
+        return LiveMemory(self.redis)

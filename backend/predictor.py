@@ -6,8 +6,8 @@ card names. Both answer in input order and compute identical texts once. No Labe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,7 @@ from backend.ner.spans import Span
 from backend.ner.uncertainty import mean_token_entropy
 from backend.registry import MEMORY
 from backend.rules import EMPTY_MEMORY, SpanMemory, propose, uncertainty
+from backend.rules.fold import fold
 from backend.settings import Settings
 
 OVERLAP = 4
@@ -80,7 +81,8 @@ class ModelPredictor:
 
     `labels` are the project's at this moment: spans of labels that vanished are dropped, labels the
     network was not trained on come from rules and memory. `temperature` makes its probabilities honest: it
-    changes uncertainties and span scores, never the spans. `trust` says what wins where both propose.
+    changes uncertainties and span scores, never the spans. `trust` says what wins where both propose. `fresh` are
+    strings that annotators labelled since: they are proposed in every mode.
     """
 
     version: str
@@ -92,6 +94,7 @@ class ModelPredictor:
     memory: SpanMemory = EMPTY_MEMORY
     temperature: float = 1.0
     trust: Trust = field(default_factory=Trust)
+    fresh: SpanMemory = EMPTY_MEMORY
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order; the uncertainty is the network's mean token entropy."""
@@ -120,7 +123,8 @@ class ModelPredictor:
     def decode(self, tagged: Tagged) -> Prediction:
         """Spans in this version's mode, with the uncertainty."""
         doubt = mean_token_entropy(temper(tagged.probabilities, self.temperature))
-        return Prediction(tuple(self.spans(tagged)), doubt, doubt, self.version)
+        spans = complete(self.spans(tagged), remembered(tagged.text, self.labels, self.fresh))
+        return Prediction(tuple(spans), doubt, doubt, self.version)
 
     def spans(self, tagged: Tagged) -> list[Span]:
         """What the text holds by the version's mode, with the project's present labels."""
@@ -164,6 +168,41 @@ def overlay(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
     return sorted([*first, *(span for span in second if not any(span.overlaps(other) for other in first))])
 
 
+def remembered(text: str, labels: Sequence[str], memory: SpanMemory) -> list[Span]:
+    """What memory alone proposes, under the conditions of the rules."""
+    if not memory.labelled or not memory.find(fold(text), frozenset(labels)):
+        return []
+    return [span for span in propose(text, labels, memory) if span.source == "memory"]
+
+
+def complete(found: Sequence[Span], terms: Sequence[Span]) -> list[Span]:
+    """What was found, and those terms that overlap nothing or reach beyond all that they overlap; sorted.
+
+    A network that does not know a term often labels a part of it.
+
+    >>> found = [Span(0, 4, "DIAG"), Span(5, 6, "DIAG")]
+    >>> [(span.start, span.end, span.label) for span in complete(found, [Span(0, 4, "EVENT"), Span(5, 8, "EVENT")])]
+    [(0, 4, 'DIAG'), (5, 8, 'EVENT')]
+    """
+    kept = [term for term in terms if all(_holds(term, other) for other in found if term.overlaps(other))]
+    return sorted([*(span for span in found if not any(span.overlaps(term) for term in kept)), *kept])
+
+
+def _holds(term: Span, other: Span) -> bool:
+    """Whether `other` is a part of the term, and not all of it."""
+    return term.start <= other.start and other.end <= term.end and term.end - term.start > other.end - other.start
+
+
+def extend(predictor: Predictor, reports: Iterable[tuple[str, Sequence[Span]]]) -> Predictor:
+    """The predictor with a memory that knows further annotated reports as well."""
+    if isinstance(predictor, RulesPredictor):
+        return replace(predictor, memory=predictor.memory.extended(reports))
+    if isinstance(predictor, ModelPredictor):
+        memory = predictor.memory.extended(reports)
+        return replace(predictor, memory=memory, fresh=memory.beyond(predictor.memory))
+    return predictor
+
+
 def open_model(
     folder: Path,
     version: str,
@@ -191,11 +230,16 @@ def open_model(
 
 def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings) -> Predictor:
     """The predictor of a published version, for the project's present labels; raises ModelError."""
-    try:
-        memory = SpanMemory.from_json((folder / MEMORY).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError("Unreadable span memory", card.version, type(error).__name__) from None
+    memory = read_memory(folder)
     if not card.training.steps:
         return RulesPredictor(card.version, tuple(labels), memory)
     heat = card.calibration.temperature
     return open_model(folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust)
+
+
+def read_memory(folder: Path) -> SpanMemory:
+    """The span memory in a version's folder; raises ModelError."""
+    try:
+        return SpanMemory.from_json((folder / MEMORY).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError("Unreadable span memory", folder.name, type(error).__name__) from None

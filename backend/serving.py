@@ -12,11 +12,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from backend.errors import BackendError, LabelConfigError
+from backend.errors import BackendError, LabelConfigError, Unavailable
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import empty_prediction, prediction_json, task_text
+from backend.live_memory import LiveMemory
 from backend.ner.prediction import Prediction
-from backend.predictor import Predictor, RulesPredictor, load_predictor
+from backend.predictor import Predictor, RulesPredictor, extend, load_predictor
 from backend.ranking.control import priority
 from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
@@ -25,33 +26,44 @@ logger = logging.getLogger(__name__)
 
 LOADED = 8
 """Predictors kept in memory; a small encoder takes about 200 MB."""
+PAUSE = 5.0
+"""Seconds for which Redis is left alone after it did not answer: asking a Redis that hangs costs up to 4 s."""
+
+Key = tuple[str, str, tuple[str, ...]]
+"""Project, version, labels."""
 
 
 class Serving:
     """Predictors of all projects, loaded on demand."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, live: LiveMemory | None = None) -> None:
         self.settings = settings
         self.registry = registry
-        self._loaded: OrderedDict[tuple[str, str, tuple[str, ...]], Predictor] = OrderedDict()
+        self._loaded: OrderedDict[Key, Predictor] = OrderedDict()
+        self._live = live
+        self._extended: dict[Key, tuple[str, Predictor]] = {}
+        self._ask_again = 0.0
 
     def version(self, project: str) -> str:
         """The version that serves the project; `rules-1` for an unknown one."""
         return self.registry.serving(project) if project else RULES_VERSION
 
     def predictor(self, project: str, labels: tuple[str, ...]) -> Predictor:
-        """The serving predictor, loaded when the pointer or the labels changed; raises ModelError."""
+        """The serving predictor, loaded when the pointer or the labels changed; raises ModelError.
+
+        It knows what annotators labelled until this moment.
+        """
         version = self.version(project)
         key = (project, version, labels)
         if key not in self._loaded:
             predictor = self._load(project, version, labels)
             for old in [k for k in self._loaded if k[0] == project]:
-                del self._loaded[old]
+                self._unload(old)
             self._loaded[key] = predictor
         self._loaded.move_to_end(key)
         while len(self._loaded) > LOADED:
-            self._loaded.popitem(last=False)
-        return self._loaded[key]
+            self._unload(next(iter(self._loaded)))
+        return self._up_to_date(key)
 
     def predict_tasks(self, project: str, label_config: str, tasks: list[Any]) -> list[dict[str, Any]]:
         """Label Studio predictions, exactly one per task and in order.
@@ -98,6 +110,26 @@ class Serving:
         predictor = load_predictor(self.registry.model_folder(project, version), card, labels, self.settings)
         logger.info("loaded project=%s version=%s ms=%d", project, version, (time.monotonic() - started) * 1000)
         return predictor
+
+    def _unload(self, key: Key) -> None:
+        del self._loaded[key]
+        self._extended.pop(key, None)
+
+    def _up_to_date(self, key: Key) -> Predictor:
+        """The loaded predictor with the live memory of this moment; without Redis that of a moment before."""
+        project, version, _ = key
+        known = self._extended.get(key, ("", self._loaded[key]))
+        if not self._live or not project or time.monotonic() < self._ask_again:
+            return known[1]
+        try:
+            stamp = self._live.stamp(project)
+            if stamp != known[0]:
+                card = None if version == RULES_VERSION else self.registry.card(project, version)
+                reports = [(report.text, report.spans) for report in self._live.reports(project, card)]
+                known = self._extended[key] = (stamp, extend(self._loaded[key], reports))
+        except Unavailable:
+            self._ask_again = time.monotonic() + PAUSE
+        return known[1]
 
     def _predictor_or_none(self, project: str, config: LabelConfig) -> tuple[Predictor | None, str]:
         """The serving predictor and its version; a version that cannot be loaded answers empty, and loudly."""

@@ -34,6 +34,9 @@ class Settings(BaseModel):
     )
     host: str = Field(default="127.0.0.1", alias="ECG_HOST", description="Address the web process listens on.")
     port: int = Field(default=9090, alias="ECG_PORT", ge=0, le=65535, description="Port the web process listens on.")
+    console_port: int = Field(
+        default=8501, alias="ECG_CONSOLE_PORT", ge=0, le=65535, description="Port of the web console; 0: no console."
+    )
     public_url: str = Field(
         default="", alias="ECG_PUBLIC_URL", description="URL under which Label Studio reaches the web process."
     )
@@ -55,7 +58,9 @@ class Settings(BaseModel):
         description="Legacy or personal access token; set by `ecgal connect` when empty.",
     )
     base_model: str = Field(
-        default="", alias="ECG_BASE_MODEL", description="Hugging Face id or folder; empty: what `ecgal base-model use` chose."
+        default="",
+        alias="ECG_BASE_MODEL",
+        description="Hugging Face id or folder; empty: what `ecgal base-model` chose.",
     )
     engine: Literal["openvino", "torch"] = Field(
         default="openvino", alias="ECG_ENGINE", description="Inference engine."
@@ -172,6 +177,12 @@ class Settings(BaseModel):
         """The URL given to Label Studio: ECG_PUBLIC_URL, or host and port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def console_url(self) -> str:
+        """Where the web console is on this machine."""
+        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.console_port}" if ":" in host else f"http://{host}:{self.console_port}"
 
     @property
     def socket_path(self) -> Path:

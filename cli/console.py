@@ -97,13 +97,12 @@ class Console:
 
     def _check_ready(self) -> None:
         seconds = time.monotonic() - self._started
-        if (
-            all(state == "RUNNING" for _, state in self._states.values())
-            and self._states
-            and web_is_healthy(self.settings)
-        ):
+        needed = [state for name, (_, state) in self._states.items() if name != supervision.CONSOLE]
+        if needed and all(state == "RUNNING" for state in needed) and web_is_healthy(self.settings):
             self._ready = True
             click.echo(f"READY after {seconds:.1f} s: {self.settings.url}")
+            if self.settings.console_port:
+                click.echo(f"Web console: {self.settings.console_url}")
             click.echo(f"Next, in another terminal: {NEXT}    (Ctrl-C here stops everything)")
         elif seconds > SLOW_START_SECONDS and not self._warned:
             self._warned = True

@@ -20,6 +20,7 @@ from cli.doctor import doctor
 from cli.errors import errors
 from cli.evaluate import evaluate
 from cli.export import export
+from cli.parse import parse
 from cli.project import models, promote, queue, rerank, retrain, rollback, status
 from cli.reconcile import reconcile
 from cli.split import split
@@ -64,6 +65,7 @@ for command in (
     split,
     augment,
     train,
+    parse,
     evaluate,
     errors,
     export,

@@ -33,13 +33,24 @@ def check_port(settings: Settings) -> None:
     if settings.port == 0:
         raise SettingsError("ECG_PORT must be a fixed port for `ecgal up`", 0, "Label Studio has to know it")
     try:
-        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        _bind(settings.host, settings.port)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise SettingsError(f"Cannot listen ({error.strerror})", where, "set ECG_PORT to a free port") from None
+
+
+def console_obstacle(settings: Settings) -> str:
+    """Why the web console cannot listen on its port, as a sentence; "" when it can, or is not wanted."""
+    if settings.console_port == 0:
+        return ""
+    where = f"{settings.host}:{settings.console_port}"
+    if settings.console_port == settings.port:
+        return f"{where} is the web process's own port"
+    try:
+        _bind(settings.host, settings.console_port)
+    except OSError as error:
+        return f"cannot listen on {where} ({error.strerror})"
+    return ""
 
 
 def check_redis(settings: Settings) -> None:
@@ -73,3 +84,11 @@ def valkey_binary() -> Path:
     if number < OLDEST_VALKEY:
         raise Unavailable("The embedded Valkey is too old", version, hint)
     return binary
+
+
+def _bind(host: str, port: int) -> None:
+    """Listen for a moment; raises OSError."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)

@@ -17,6 +17,7 @@ from pathlib import Path
 from backend.settings import Settings
 
 VALKEY = "valkey"
+CONSOLE = "console"
 
 STOP_SECONDS = 25
 """How long a program may take to stop before it is killed; RQ workers wait for their running job."""
@@ -55,6 +56,11 @@ def application(root: Path, python: str = sys.executable) -> tuple[Program, ...]
         Program("train", ("nice", "-n", "15", *worker, "--with-scheduler", "train"), root),
         Program("reconcile", ("nice", "-n", "5", python, "-m", "cli.main", "reconcile"), root),
     )
+
+
+def console(root: Path, python: str = sys.executable) -> Program:
+    """The web console; nothing waits for it, and everything runs without it."""
+    return Program(CONSOLE, ("nice", "-n", "5", python, "-m", "console"), root)
 
 
 def valkey(settings: Settings, binary: Path) -> Program:

@@ -46,6 +46,9 @@ def run(settings: Settings) -> None:
             click.echo(f"ended {ended} processes that an earlier run left behind")
         preflight.check_port(settings)
         preflight.check_redis(settings)
+        if obstacle := preflight.console_obstacle(settings):
+            click.echo(f"no web console: {obstacle}; set ECG_CONSOLE_PORT to a free port")
+            settings = settings.model_copy(update={"console_port": 0})
         write_configuration(settings)
         supervise(settings, lock, stop)
 
@@ -66,6 +69,8 @@ def supervise(settings: Settings, lock: int, stop: Stop) -> None:
 def write_configuration(settings: Settings) -> None:
     """Write supervisord.conf into the home, readable by its owner only."""
     programs = supervision.application(ROOT)
+    if settings.console_port:
+        programs = (*programs, supervision.console(ROOT))
     if not settings.redis_url_setting:
         programs = (supervision.valkey(settings, preflight.valkey_binary()), *programs)
     path = settings.home / "supervisord.conf"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("backend", "trainer", "cli", "examples")
+PACKAGES = ("backend", "trainer", "cli", "console", "examples")
 FILES = sorted(
     path
     for pattern in (*(f"{package}/**/*.py" for package in PACKAGES), "_wsgi.py", "model.py", "gunicorn.conf.py")
     for path in ROOT.glob(pattern)
 )
-ENTRY_POINTS = ("_wsgi", "model", "gunicorn.conf", "cli", "examples")
+ENTRY_POINTS = ("_wsgi", "model", "gunicorn.conf", "cli", "console", "examples")
 PURE = (
     "backend.ner",
     "backend.ranking",
@@ -57,7 +57,7 @@ PLACES = {
     "fastapi": ("backend.http", "_wsgi"),
     "starlette": ("backend.http",),
     "prometheus_client": ("backend.http",),
-    "redis": ("backend.job_queue", "backend.parts", "backend.ranking_index", "backend.http", "trainer.parts", "cli"),
+    "redis": ("backend.job_queue", "backend.live_memory", "backend.parts", "backend.ranking_index", "backend.http", "trainer.parts", "cli"),
     "rq": ("backend.job_queue", "backend.http.jobs", "cli"),
     "supervisor": ("cli.console",),
     "psutil": ("cli.processes",),
@@ -65,6 +65,8 @@ PLACES = {
     "click": ("cli", "examples"),
     "rich": ("cli", "examples"),
     "docx": ("backend.parsing.documents",),
+    "streamlit": ("console",),
+    "altair": ("console.charts",),
 }  # fmt: skip
 SLOW = (
     "torch", "transformers", "datasets", "openvino", "nncf", "onnx", "peft", "label_studio_sdk", "label_studio_ml",

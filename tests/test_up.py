@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from redis import Redis
@@ -21,7 +22,7 @@ from rq import Queue
 from rq.job import JobStatus, Retry
 
 from backend.settings import Settings
-from cli import processes, supervision
+from cli import preflight, processes, supervision
 from cli.health import web_is_healthy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -50,7 +58,8 @@ class Up:
         self.home = home
         self.port = free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ECG_") and k != "REDIS_URL"}
-        self.environment = {**inherited, "ECG_HOME": str(home), "ECG_PORT": str(self.port), **environment}
+        self.environment = {**inherited, "ECG_HOME": str(home), "ECG_PORT": str(self.port), "ECG_CONSOLE_PORT": "0"}
+        self.environment |= environment
         self.settings = Settings(home=home, port=self.port)
         self.console = home.parent / f"{home.name}.console"
         self.process: subprocess.Popen[bytes] | None = None
@@ -214,6 +223,45 @@ def test_the_job_of_a_killed_worker_runs_again(up: Up, tmp_path: Path) -> None:
     # RQ waits until the heartbeat of the dead worker has run out: about 75 s.
     wait_for(lambda: queue.fetch_job("toy").get_status() == JobStatus.FINISHED)  # type: ignore[union-attr]
     assert runs(log) == 2
+
+
+@pytest.mark.slow
+def test_the_web_console_is_one_more_process_and_is_told_with_its_address(up: Up) -> None:
+    port = free_port()
+    up.environment["ECG_CONSOLE_PORT"] = str(port)
+    up.start()
+    assert set(up.family()) == {*PROGRAMS, "console"}
+    assert f"Web console: http://127.0.0.1:{port}" in up.said()
+    wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"))
+    assert up.stop() == 0
+    assert not up.left()
+
+
+@pytest.mark.slow
+def test_a_taken_console_port_is_told_and_everything_else_runs(up: Up) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up.environment["ECG_CONSOLE_PORT"] = str(port)
+        up.start()
+    (line,) = (line for line in up.said().splitlines() if "console" in line)
+    assert f"127.0.0.1:{port}" in line
+    assert "ECG_CONSOLE_PORT" in line
+    assert set(up.family()) == PROGRAMS
+
+
+@pytest.mark.slow
+def test_a_console_that_does_not_stay_up_does_not_hold_up_the_rest(up: Up) -> None:
+    up.environment["ECG_CONSOLE_PORT"] = str(free_port())
+    # Only the console reads it, and it ends at once.
+    up.environment["STREAMLIT_SERVER_SSL_CERT_FILE"] = str(up.home / "none.pem")
+    up.start()
+    assert {*PROGRAMS} <= set(up.family())
+    wait_for(lambda: "console    does not stay up" in up.said())
+
+
+def test_a_console_on_the_port_of_the_web_process_is_told(tmp_path: Path) -> None:
+    assert "9090" in preflight.console_obstacle(Settings(home=tmp_path, port=9090, console_port=9090))
+    assert preflight.console_obstacle(Settings(home=tmp_path, console_port=0)) == ""
 
 
 def test_a_taken_port_is_told_before_anything_starts(up: Up) -> None:

@@ -51,6 +51,8 @@ def rank(project: str, number: int) -> str:
             return f"failed: {reason}"
         message = f"{record.version} serves, {record.tasks} tasks ranked in {record.seconds} s"
         parts.queue.succeeded(project, "rank", message, time.time())
+        # The version was trained before its predictions were made: annotations that came since are not in them.
+        parts.live.request_proposing(project)
     return message
 
 

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from backend.errors import BackendError
-from backend.http import errors, label_studio, operator
+from backend.http import errors, label_studio, operator, parse
 from backend.http.dispatcher import dispatch_forever
 from backend.http.metrics import Metrics, Observed
 from backend.http.parts import WebParts
@@ -35,6 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.include_router(label_studio.router)
     app.include_router(operator.router)
+    app.include_router(parse.router)
     return app
 
 

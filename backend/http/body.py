@@ -16,7 +16,7 @@ BODY_LIMIT = 64 * 1024 * 1024
 
 async def json_object(request: Request, limit: int = BODY_LIMIT) -> dict[str, Any]:
     """The body as a dict; raises PayloadTooLarge, or BadRequest for malformed JSON and other types."""
-    return parse_object(await _read(request, limit))
+    return parse_object(await read(request, limit))
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -25,20 +25,28 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     >>> parse_object(b'{"tasks": []}')
     {'tasks': []}
     """
-    try:
-        value = json.loads(raw)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}" if raw else "empty body"
-        raise BadRequest("The body is not JSON", where, "send a JSON object") from None
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("The body is not JSON", type(error).__name__, "send a JSON object in UTF-8") from None
+    value = parse_json(raw)
     if not isinstance(value, dict):
         raise BadRequest("The body is not a JSON object", type(value).__name__, "send a JSON object")
     return value
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """The raw body; the announced length is checked before a byte is read, the real one while reading."""
+def parse_json(raw: bytes) -> Any:
+    """Parse JSON of any type; raises BadRequest as above."""
+    try:
+        return json.loads(raw)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}" if raw else "empty body"
+        raise BadRequest("The body is not JSON", where, "send a JSON object") from None
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The body is not JSON", type(error).__name__, "send a JSON object in UTF-8") from None
+
+
+async def read(request: Request, limit: int = BODY_LIMIT) -> bytes:
+    """The raw body; raises PayloadTooLarge.
+
+    The announced length is checked before a byte is read, the real one while reading.
+    """
     announced = request.headers.get("Content-Length", "")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(int(announced), limit)

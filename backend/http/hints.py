@@ -12,7 +12,16 @@ from typing import Any
 from backend.errors import LabelConfigError
 from backend.http.parts import WebParts
 from backend.labelstudio.config import parse_label_config
-from backend.labelstudio.wire import START_TRAINING, WEBHOOK_ACTIONS, Hook, is_trainable, parse_webhook
+from backend.labelstudio.wire import (
+    START_TRAINING,
+    WEBHOOK_ACTIONS,
+    Hook,
+    annotation_spans,
+    is_trainable,
+    parse_webhook,
+    task_text,
+)
+from backend.live_memory import LiveReport
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +55,12 @@ def receive(parts: WebParts, body: dict[str, Any], now: float) -> dict[str, Any]
     if hook.action not in (*WEBHOOK_ACTIONS, START_TRAINING) or not hook.project_id:
         log.info("Webhook ignored: action %.40r, project %r", hook.action, hook.project_id)
         return IGNORED
-    answer = _store(parts, hook, _annotations_to_train(hook, body), now)
+    answer = _store(parts, hook, body, now)
     remember(parts, hook.project_id, hook.label_config)
     return answer
 
 
-def _store(parts: WebParts, hook: Hook, annotations: tuple[int, ...], now: float) -> dict[str, Any]:
+def _store(parts: WebParts, hook: Hook, body: dict[str, Any], now: float) -> dict[str, Any]:
     project = hook.project_id
     if hook.starts_training:
         return {**STORED, "job": parts.queue.request_round(project)}
@@ -59,12 +68,50 @@ def _store(parts: WebParts, hook: Hook, annotations: tuple[int, ...], now: float
         return STORED
     if hook.action == "TASKS_CREATED":
         return {**STORED, "job": parts.queue.request_rank(project)}
-    parts.queue.hint(project, [f"annotation:{number}" for number in annotations], now)
+    parts.queue.hint(project, [f"annotation:{number}" for number in _annotations_to_train(hook, body)], now)
     parts.index.remove(project, parts.serving.version(project), hook.task_ids)
+    _remember_annotations(parts, hook, body)
     return STORED
+
+
+def _remember_annotations(parts: WebParts, hook: Hook, body: dict[str, Any]) -> None:
+    """Bring the live memory up to date, and with it the proposals for the next reports."""
+    project = hook.project_id
+    if hook.action == "TASKS_DELETED":
+        parts.live.forget_tasks(project, hook.task_ids)
+    elif hook.annotation_ids:
+        reports = _live_reports(parts, hook, body)
+        parts.live.forget(project, set(hook.annotation_ids) - {report.annotation for report in reports})
+        parts.live.put(project, reports)
+    parts.live.request_proposing(project)
+
+
+def _live_reports(parts: WebParts, hook: Hook, body: dict[str, Any]) -> list[LiveReport]:
+    """The submitted annotations of the body with their reports; skipped ones and drafts say nothing."""
+    try:
+        config = parse_label_config(hook.label_config or parts.registry.label_config(hook.project_id) or "")
+    except LabelConfigError:
+        return []
+    after = max(parts.queue.last_read(hook.project_id), parts.registry.last_round(hook.project_id))
+    tasks = {task.get("id"): task for task in _objects(body.get("task"))}
+    reports = []
+    for annotation in _objects(body.get("annotation")):
+        text = task_text(tasks.get(annotation.get("task")), config)
+        if type(annotation.get("id")) is int and text is not None and is_trainable(annotation):
+            spans, _ = annotation_spans(annotation, text, config)
+            changed = hook.action == "ANNOTATION_UPDATED"
+            reports.append(
+                LiveReport(annotation["id"], annotation["task"], text, tuple(spans), after=after, changed=changed)
+            )
+    return reports
 
 
 def _annotations_to_train(hook: Hook, body: dict[str, Any]) -> tuple[int, ...]:
     """Annotations whose change is worth a round: a new one that only skips the task is not."""
     created = body.get("annotation") if hook.action == "ANNOTATION_CREATED" else None
     return hook.annotation_ids if created is None or is_trainable(created) else ()
+
+
+def _objects(field: object) -> list[dict[str, Any]]:
+    """A field that holds one object or a list of them."""
+    return [item for item in (field if isinstance(field, list) else [field]) if isinstance(item, dict)]

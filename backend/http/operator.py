@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -10,9 +10,11 @@ from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from backend import overview
+from backend.doubts import checked, token_doubts
 from backend.error_analysis import ErrorKind
 from backend.errors import Unavailable
 from backend.http import auth
+from backend.http.body import json_object
 from backend.http.errors import Answer
 from backend.http.jobs import depths
 from backend.http.label_studio import parts_of
@@ -25,6 +27,12 @@ TOP_LIMIT = 10_000
 Limit = Annotated[int, Query(ge=1, le=TOP_LIMIT)]
 
 router = APIRouter(tags=["Operators"], dependencies=[Depends(auth.operator)])
+
+
+@router.get("/api/projects")
+async def projects(request: Request) -> Answer:
+    """Projects that Label Studio has called for."""
+    return Answer(await parts_of(request).work(overview.projects, parts_of(request)))
 
 
 @router.get("/api/projects/{project}/queue")
@@ -59,6 +67,13 @@ async def suspects(request: Request, project: str, label: str | None = None, lim
     return Answer(await parts_of(request).work(overview.suspects, parts_of(request), project, label, limit))
 
 
+@router.post("/api/projects/{project}/tokens")
+async def tokens(request: Request, project: str) -> Answer:
+    """How unsure the serving version is about each token of a text."""
+    text = checked((await json_object(request)).get("text"))
+    return Answer(await parts_of(request).infer(_tokens, parts_of(request), project, text))
+
+
 @router.post("/api/projects/{project}/retrain")
 async def retrain(request: Request, project: str) -> Answer:
     """Queue a round now."""
@@ -89,6 +104,11 @@ async def metrics(request: Request) -> Response:
     own: Metrics = request.app.state.metrics
     await parts_of(request).work(_scrape, parts_of(request), own)
     return Response(generate_latest(own.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _tokens(parts: WebParts, project: str, text: str) -> list[dict[str, Any]]:
+    labels = parts.serving.config(overview.known(parts, project), "").labels
+    return token_doubts(parts.serving.predictor(project, labels), text)
 
 
 def _retrain(parts: WebParts, project: str) -> str:

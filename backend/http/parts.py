@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backend.job_queue import JobQueue
+from backend.live_memory import LiveMemory
 from backend.parts import Parts
 from backend.ranking_index import RankingIndex
 from backend.registry import Registry
@@ -62,7 +63,8 @@ class WebParts(Parts):
         registry = Registry(settings.home)
         redis = connect_redis(settings)
         queue = JobQueue(redis, registry, settings)
-        return cls(settings, registry, redis, queue, RankingIndex(redis), Serving(settings, registry))
+        serving = Serving(settings, registry, LiveMemory(redis))
+        return cls(settings, registry, redis, queue, RankingIndex(redis), serving)
 
     async def infer(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `call` in the inference thread, after the calls before it."""

@@ -33,8 +33,10 @@ class SpanMemory:
     unlabelled: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def from_reports(cls, reports: Iterable[tuple[str, Sequence[Span]]]) -> SpanMemory:
-        """Count over annotated reports.
+    def from_reports(
+        cls, reports: Iterable[tuple[str, Sequence[Span]]], known: Mapping[str, Mapping[str, int]] | None = None
+    ) -> SpanMemory:
+        """Count over annotated reports; strings of `known` (as in `labelled`) count against as well.
 
         Neither way count occurrences that touch a labelled span, and unlabelled findings (EVENT, DIAG) that are
         negated: `find`'s caller drops those anyway, they say nothing against the string.
@@ -46,12 +48,37 @@ class SpanMemory:
                 said = text[span.start : span.end]
                 if len(said) >= _MIN_LENGTH and _WORD.search(said):
                     labelled.setdefault(said, Counter())[span.label] += 1
-        matcher = Trie((said, said) for said in sorted(labelled))
-        findings = {said for said, counts in labelled.items() if FINDING_LABELS.intersection(counts)}
+        sought: dict[str, Mapping[str, int]] = {**(known or {}), **labelled}
+        matcher = Trie((said, said) for said in sorted(sought))
+        findings = {said for said, counts in sought.items() if FINDING_LABELS.intersection(counts)}
         unlabelled: Counter[str] = Counter()
         for text, spans in folded:
             unlabelled.update(_left_out(text, spans, matcher, findings))
         return cls({said: dict(counts) for said, counts in labelled.items()}, dict(unlabelled))
+
+    def extended(self, reports: Iterable[tuple[str, Sequence[Span]]]) -> SpanMemory:
+        """This memory and what further reports say for and against its strings and their own.
+
+        >>> SpanMemory({"ab": {"X": 1}}).extended([("ab ab cd", [Span(6, 8, "X")])])
+        SpanMemory(labelled={'ab': {'X': 1}, 'cd': {'X': 1}}, unlabelled={'ab': 2})
+        """
+        return self + SpanMemory.from_reports(reports, self.labelled)
+
+    def __add__(self, other: SpanMemory) -> SpanMemory:
+        """Both counts added up."""
+        labelled = {said: Counter(counts) for said, counts in self.labelled.items()}
+        for said, counts in other.labelled.items():
+            labelled.setdefault(said, Counter()).update(counts)
+        unlabelled = Counter(self.unlabelled)
+        unlabelled.update(other.unlabelled)
+        return SpanMemory({said: dict(counts) for said, counts in labelled.items()}, dict(unlabelled))
+
+    def beyond(self, other: SpanMemory) -> SpanMemory:
+        """The strings that `other` has never seen labelled, with their counts."""
+        return SpanMemory(
+            {said: counts for said, counts in self.labelled.items() if said not in other.labelled},
+            {said: count for said, count in self.unlabelled.items() if said not in other.labelled},
+        )
 
     def find(self, text: str, labels: frozenset[str]) -> list[Span]:
         """Remembered strings in the folded text: disjoint, sorted, leftmost and longest, one of `labels` each."""

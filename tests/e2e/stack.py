@@ -55,6 +55,7 @@ class Stack:
             "ECG_BASIC_AUTH": f"{USER}:{PASSWORD}",
             "ECG_WEBHOOK_SECRET": SECRET,
             "ECG_API_KEY": KEY,
+            "ECG_CONSOLE_PORT": "0",
             "ECG_RETRAIN_QUIET": "2",
             "ECG_RECONCILE_SECONDS": "3",
             "ECG_TRAIN_STEPS": "20",

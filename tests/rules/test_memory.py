@@ -121,3 +121,34 @@ def test_json_round_trip_keeps_the_bytes(unmark):
 def test_foreign_json_is_refused(content):
     with pytest.raises(ValueError, match="must have format 1"):
         SpanMemory.from_json(content)
+
+
+def test_further_reports_bring_new_strings(unmark):
+    memory = memory_of(unmark, "可见[怪异搏动|EVENT]").extended([unmark("可见[龘靐现象|EVENT]")])
+    assert proposals("怪异搏动，龘靐现象", memory) == [
+        ("怪异搏动", "EVENT", "memory"),
+        ("龘靐现象", "EVENT", "memory"),
+    ]
+
+
+def test_further_reports_count_against_strings_they_leave_out(unmark):
+    memory = memory_of(unmark, "可见[怪异搏动|EVENT]")
+    assert proposals("怪异搏动", memory.extended([unmark("怪异搏动")])) == []
+    assert proposals("怪异搏动", memory.extended([unmark("未见怪异搏动")])) != [], "negated: says nothing"
+
+
+def test_a_memory_extended_by_all_later_reports_equals_one_of_all_unless_a_string_stood_there_before_it_was_labelled(
+    unmark,
+):
+    first, later = ["[怪异搏动|EVENT]，[窦律|DIAG]"], ["窦律，[怪异搏动|DIAG]", "[窦律|DIAG]"]
+    extended = memory_of(unmark, *first).extended([unmark(marked) for marked in later])
+    assert extended.to_json() == memory_of(unmark, *first, *later).to_json()
+
+
+def test_beyond_another_memory_are_the_strings_it_never_saw_labelled(unmark):
+    known = memory_of(unmark, "[怪异搏动|EVENT]")
+    extended = known.extended([unmark("[怪异搏动|EVENT]，[龘靐现象|EVENT]，龘靐现象")])
+    fresh = extended.beyond(known)
+    assert fresh.labelled == {"龘靐现象": {"EVENT": 1}}
+    assert fresh.unlabelled == {"龘靐现象": 1}
+    assert extended.beyond(extended) == EMPTY_MEMORY

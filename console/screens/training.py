@@ -1,0 +1,172 @@
+"""训练: what serves, what runs, how rounds went, and the switch to another version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from console import charts, tables
+from console.api import ApiError
+from console.desk import Desk, has_project, problem
+
+Row = dict[str, Any]
+REFRESH_SECONDS = 3.0
+
+
+def show(desk: Desk) -> None:
+    """The live part refreshes by itself; the rest follows when something in it changed."""
+    st.title(desk.say("page.training"))
+    if not has_project(desk):
+        return
+    status, models = desk.backend.status(desk.project), desk.backend.models(desk.project)
+    st.session_state["training_seen"] = _state(status)
+    if notice := st.session_state.pop("training_notice", ""):
+        st.success(notice, icon=":material/check:")
+    serving = next((model for model in models if model["serving"]), {})
+    _head(desk, status, serving)
+    st.fragment(_live, run_every=REFRESH_SECONDS)(desk)
+    trained = [model for model in models if model["round"]]
+    if not trained:
+        st.info(desk.say("problem.untrained"), icon=":material/model_training:")
+    else:
+        _charts(desk, models, serving)
+        _history(desk, trained)
+    _switch(desk, models, status["serving"])
+
+
+def _head(desk: Desk, status: Row, serving: Row) -> None:
+    say, f1 = desk.say, serving.get("f1")
+    name, *numbers = st.columns([2, 1, 1, 1, 1])
+    name.metric(say("training.serving"), status["serving"], border=True)
+    figures = ("–" if f1 is None else f"{f1:.3f}", status["labelled"], status["pending"], status["pool"])
+    keys = ("training.f1", "training.labelled", "training.pending", "training.pool")
+    for column, key, figure in zip(numbers, keys, figures, strict=True):
+        column.metric(say(key), figure, border=True)
+    if status["damage"]:
+        st.error(status["damage"])
+    if status["target"] != status["serving"]:
+        st.info(say("training.target", target=status["target"]), icon=":material/sync:")
+
+
+def _live(desk: Desk) -> None:
+    """Jobs with their progress, asked for again every few seconds."""
+    try:
+        status = desk.backend.status(desk.project)
+    except ApiError as error:
+        problem(desk.say, error)
+        return
+    if _state(status) != st.session_state.get("training_seen"):
+        st.rerun()
+    title, button = st.columns([5, 1], vertical_alignment="center")
+    title.subheader(desk.say("training.jobs"))
+    if button.button(desk.say("training.retrain"), width="stretch", icon=":material/model_training:"):
+        _ask(desk, desk.say("training.confirm.retrain"), lambda: _queued(desk))
+    for job in status["jobs"]:
+        _job(desk, job)
+    if not status["jobs"]:
+        st.caption(desk.say("training.idle"))
+    for kind, failure in status["failures"].items():
+        words = {"kind": desk.say.said(kind), "times": failure["failures"], "reason": failure["reason"]}
+        st.warning(desk.say("training.failed", **words), icon=":material/warning:")
+
+
+def _state(status: Row) -> tuple[Any, ...]:
+    """What makes the whole screen worth drawing again."""
+    newest = status["rounds"][0]["version"] if status["rounds"] else ""
+    return status["serving"], status["target"], newest, status["labelled"], status["pending"], status["pool"]
+
+
+def _job(desk: Desk, job: Row) -> None:
+    say, progress = desk.say, job["progress"]
+    name = f"{say.said(job['kind'])} · `{job['id']}`"
+    if job["state"] != "started":
+        st.markdown(f"{name} — {say('training.waiting')}")
+        return
+    step, steps, eta = (progress.get(key) for key in ("step", "steps", "eta_seconds"))
+    parts = [name, say.said(progress.get("stage"))]
+    if steps:
+        parts.append(say("training.step", step=step, steps=steps))
+    if eta is not None:
+        parts.append(say("training.eta", time=say.duration(eta)))
+    st.progress(min(1.0, (step or 0) / steps) if steps else 0.0, " — ".join(part for part in parts if part))
+
+
+def _charts(desk: Desk, models: list[Row], serving: Row) -> None:
+    say = desk.say
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader(say("training.curve"))
+        st.altair_chart(charts.learning_curve(models, say), width="stretch")
+        if any(model.get("interval") for model in models):
+            st.caption(say("training.curve.note"))
+    with right:
+        st.subheader(say("training.labels", version=serving.get("version", "")))
+        scores = (serving.get("scores") or {}).get("by_label")
+        if scores:
+            st.altair_chart(charts.label_scores(scores, say), width="stretch")
+        else:
+            st.caption(say("training.labels.none"))
+
+
+def _history(desk: Desk, models: list[Row]) -> None:
+    say = desk.say
+    st.subheader(say("training.history"))
+    columns = {
+        "F1": st.column_config.NumberColumn(format="%.3f", width="small"),
+        say("training.round"): st.column_config.NumberColumn(width=50),
+        say("training.reports"): st.column_config.NumberColumn(width=70),
+        say("training.created"): st.column_config.DatetimeColumn(format="MM-DD HH:mm", width=95),
+        say("training.why"): st.column_config.TextColumn(width="large"),
+    }
+    st.dataframe(tables.history(models, say), hide_index=True, width="stretch", column_config=columns)
+
+
+def _switch(desk: Desk, models: list[Row], serving: str) -> None:
+    say = desk.say
+    st.subheader(say("training.switch"))
+    others = [model["version"] for model in models if model["usable"] and not model["serving"]]
+    if not others:
+        st.caption(say("training.one"))
+        return
+    choice, promote, back, _ = st.columns([2, 1, 1, 1], vertical_alignment="bottom")
+    version = choice.selectbox(say("training.version"), others, key="training_version")
+    if promote.button(say("training.promote"), width="stretch", icon=":material/publish:"):
+        question = say("training.confirm.promote", version=version, serving=serving)
+        _ask(desk, question, lambda: _switched(desk, desk.backend.promote(desk.project, version)))
+    if back.button(say("training.rollback"), width="stretch", icon=":material/undo:", disabled=_is_rules(models)):
+        question = say("training.confirm.rollback", serving=serving)
+        _ask(desk, question, lambda: _switched(desk, desk.backend.roll_back(desk.project)))
+
+
+def _is_rules(models: list[Row]) -> bool:
+    """Whether the rules serve, before which there is nothing."""
+    return any(model["serving"] and not model["round"] for model in models)
+
+
+def _switched(desk: Desk, answer: Row) -> str:
+    return desk.say("training.done", version=answer["version"])
+
+
+def _queued(desk: Desk) -> str:
+    return desk.say("training.queued", job=desk.backend.retrain(desk.project)["job"])
+
+
+def _ask(desk: Desk, question: str, act: Callable[[], str]) -> None:
+    """A dialog; only its "yes" acts, and what `act` returns is shown on the screen."""
+    st.dialog(desk.say("training.confirm"))(_confirm)(desk, question, act)
+
+
+def _confirm(desk: Desk, question: str, act: Callable[[], str]) -> None:
+    st.write(question)
+    yes, no = st.columns(2)
+    if yes.button(desk.say("training.yes"), type="primary", width="stretch"):
+        try:
+            st.session_state["training_notice"] = act()
+        except ApiError as error:
+            problem(desk.say, error)
+            return
+        st.rerun()
+    if no.button(desk.say("training.no"), width="stretch"):
+        st.rerun()

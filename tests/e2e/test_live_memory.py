@@ -1,0 +1,117 @@
+"""A term that an annotator just labelled, in the next report that Label Studio shows: before any training ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.stack import REPORTS, LabelProject, Stack, reports, wait_for
+from tests.label_studio import LabelStudio
+
+pytestmark = pytest.mark.e2e
+
+CONFIG = (REPORTS / "label_config.xml").read_text("utf-8")
+TERM = "龘靐样传导"
+FIRST = f"窦性心律，心率72次/分，可见{TERM}。"
+SECOND = f"窦性心律，平均心率81次/分，全程见{TERM}，未见ST段改变。"
+
+
+def region(text: str, said: str, label: str) -> dict[str, Any]:
+    start = text.index(said)
+    value = {"start": start, "end": start + len(said), "text": said, "labels": [label]}
+    return {"id": f"r{start}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+def carries(task: dict[str, Any]) -> list[str]:
+    """The labels under which the stored prediction of an opened task holds the term."""
+    regions = [found for prediction in task["predictions"] for found in prediction["result"]]
+    return [label for found in regions if found["value"]["text"] == TERM for label in found["value"]["labels"]]
+
+
+def open_next(project: LabelProject, expected: list[str]) -> dict[str, Any]:
+    """The next task of the labelling stream, once it carries the term as expected."""
+
+    def look() -> dict[str, Any] | None:
+        task = project.next_task()
+        return task if carries(task) == expected else None
+
+    return dict(wait_for(look, f"a next report with {expected}"))
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudio, base_model: Path) -> Iterator[Stack]:
+    """`ecgal up` whose trainings are short."""
+    short = {"ECG_TRAIN_STEPS": "5", "ECG_TRAIN_MIN": "5", "ECG_HOLDOUT_MIN": "1"}
+    running = Stack(tmp_path_factory.mktemp("live") / "home", label_studio, base_model, **short)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module", params=[0, 10], ids=["rules", "network"])
+def project(quick: Stack, request: pytest.FixtureRequest) -> LabelProject:
+    """Two reports to annotate; with ten annotated ones beside them a version with a network serves."""
+    seed = reports("seed10.json")[: request.param]
+    tasks = [*seed, {"data": {"text": FIRST}}, {"data": {"text": SECOND}}]
+    made = LabelProject.create(quick, f"新词 {request.param}", CONFIG, tasks)
+    if not seed:
+        made.wait_settled()
+        return made
+    version = made.wait_round(0)["rounds"][0]["version"]
+    if made.status()["serving"] != version:
+        made.serve(version)
+    return made
+
+
+def test_a_new_term_is_in_the_next_opened_report_before_any_training_ends(
+    project: LabelProject, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    before = project.status()["rounds"]
+    tasks = {task["text"]: number for number, task in project.data().items()}
+    assert carries(project.http.get(f"/api/tasks/{tasks[SECOND]}").json()) == []
+    made = project.annotate(tasks[FIRST], [region(FIRST, TERM, "EVENT")])
+    submitted = time.monotonic()
+    opened = open_next(project, ["EVENT"])
+    seconds = round(time.monotonic() - submitted, 2)
+    record_testsuite_property(f"seconds from submit to proposal ({project.status()['serving']})", seconds)
+    status = project.status()
+    assert status["rounds"] == before, "no training has ended"
+    assert status["pending"] or [job for job in status["jobs"] if job["kind"] == "retrain"]
+    assert opened["id"] == tasks[SECOND]
+    assert [p["model_version"] for p in opened["predictions"]] == [status["serving"]]
+
+    # Corrected: the label changes with it. Taken back: the term goes.
+    path = f"/api/annotations/{made['id']}/"
+    project.http.patch(path, json={"result": [region(FIRST, TERM, "DIAG")]}).raise_for_status()
+    open_next(project, ["DIAG"])
+    project.http.patch(path, json={"was_cancelled": True}).raise_for_status()
+    open_next(project, [])
+    project.http.patch(path, json={"was_cancelled": False}).raise_for_status()
+    open_next(project, ["DIAG"])
+    project.wait_settled()
+    assert carries(project.next_task()) == ["DIAG"], "the term stays when the next version serves"
+
+
+def test_a_report_opened_out_of_turn_carries_the_term_too(quick: Stack) -> None:
+    terms = [f"龘{letter}样传导" for letter in "甲乙丙丁戊己庚辛壬癸子丑寅卯辰"]
+    source = "可见" + "、".join(terms)
+    texts = [source, *(f"窦性心律，心率{60 + place}次/分，见{term}。" for place, term in enumerate(terms))]
+    project = LabelProject.create(quick, "任意打开", CONFIG, [{"data": {"text": text}} for text in texts])
+    project.wait_settled()
+    tasks = {task["text"]: number for number, task in project.data().items()}
+    last = project.queue(100)[-1] if project.queue(100)[-1] != tasks[source] else project.queue(100)[-2]
+    term = next(term for term in terms if term in project.data()[last]["text"])
+    assert last not in project.queue(10)
+    before = project.status()["rounds"]
+    project.annotate(tasks[source], [region(source, term, "EVENT")])
+
+    def look() -> list[str]:
+        found = project.http.get(f"/api/tasks/{last}").json()["predictions"][0]["result"]
+        return [region["value"]["text"] for region in found if region["value"]["text"] == term]
+
+    wait_for(look, "the term in the last report of the queue")
+    assert project.status()["rounds"] == before
