@@ -57,7 +57,10 @@ PLACES = {
     "fastapi": ("backend.http", "_wsgi"),
     "starlette": ("backend.http",),
     "prometheus_client": ("backend.http",),
-    "redis": ("backend.job_queue", "backend.live_memory", "backend.parts", "backend.ranking_index", "backend.http", "trainer.parts", "cli"),
+    "redis": (
+        "backend.job_queue", "backend.live_memory", "backend.parts", "backend.ranking_index", "backend.http",
+        "trainer.parts", "cli",
+    ),
     "rq": ("backend.job_queue", "backend.http.jobs", "cli"),
     "supervisor": ("cli.console",),
     "psutil": ("cli.processes",),
