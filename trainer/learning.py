@@ -113,7 +113,8 @@ class Learner:
             if not network or not self.labels_of(rest):
                 return RulesPredictor("fold", self.config.labels, memory)
             place = self.folder / f"fold-{fold}"
-            trained, _ = self.fine_tune(rest, place)
+            # As long as on all reports: a network that learned less would not tell how far to trust the one that serves.
+            trained, _ = self.fine_tune(rest, place, like=len(reports))
             settings = self.settings.model_copy(update={"engine": "torch"})
             predictor = open_model(place, "fold", "model", trained, self.config.labels, memory, settings)
             shutil.rmtree(place)
@@ -142,15 +143,16 @@ class Learner:
         return predictor, summary.model_copy(update={"tasks": [report.task_id for report in reports]})
 
     def fine_tune(
-        self, reports: Sequence[Report], folder: Path, held_out: Sequence[Report] = ()
+        self, reports: Sequence[Report], folder: Path, held_out: Sequence[Report] = (), like: int = 0
     ) -> tuple[tuple[str, ...], TrainingSummary]:
         """Fine-tune the base model into `folder`; returns the labels it knows and a summary.
 
         `held_out` reports are scored by seqeval when it is done, network alone; they choose nothing.
+        The recipe is the one for `like` reports, by default for those given.
         """
         labels = self.labels_of(reports)
         plan = self.plan if held_out else replace(self.plan, start=None)
-        recipe = plan.recipe(len(reports), self.settings)
+        recipe = plan.recipe(like or len(reports), self.settings)
         if recipe.patience or recipe.evaluate_every:
             # What chooses the weights must not judge them.
             reports, held_out = stratified(reports, VALIDATION_SHARE, self.settings.seed)
