@@ -113,7 +113,7 @@ class Learner:
             if not network or not self.labels_of(rest):
                 return RulesPredictor("fold", self.config.labels, memory)
             place = self.folder / f"fold-{fold}"
-            # As long as on all reports: a network that learned less would not tell how far to trust the one that serves.
+            # As long as on all reports: one that learned less does not tell how far to trust the one that serves.
             trained, _ = self.fine_tune(rest, place, like=len(reports))
             settings = self.settings.model_copy(update={"engine": "torch"})
             predictor = open_model(place, "fold", "model", trained, self.config.labels, memory, settings)
