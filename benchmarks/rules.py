@@ -4,7 +4,8 @@
 
 `rules alone` has seen no label. The other rows come from one learning of so many reports of the example pool, as a
 round does it: `rules` with span memory, `model`, `merged`, and `serving`, what the round would let serve. `--reports 0`
-leaves them out. Scored are `test.json` and, where it is found, the second ECG test set (see benchmarks.label_efficiency), or
+leaves them out. Scored are `test.json` and, where it is found, the second ECG test set (see
+benchmarks.label_efficiency), or
 the given files of Label Studio tasks. The rules were developed on the pool: only wording they have not seen says how
 good they are. With --json the last line is one JSON object, `{test set: {row: scores}}`.
 """
