@@ -20,13 +20,6 @@ PRIOR_WEIGHT = 10
 """Candidates that the precision of the wider group counts as."""
 PRIORS = {"agreed": 0.9, "rules alone": 0.75, "rules against": 0.75, "network alone": 0.5, "network against": 0.3}
 """Precision before anything was measured; the network's is multiplied by its probability."""
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
-"""Precision below which candidates are dropped; which of these, is measured too.
-
-Where F1 is F at best, a candidate pays from a precision of F / 2 on (Lipton, Elkan, Narayanaswamy 2014): good rules
-want a high threshold, a network that is right every other time a low one.
-"""
-
 Proposals = tuple[Sequence[Span], Sequence[Span]]
 """What the rules and what the network propose for one report."""
 
@@ -36,7 +29,8 @@ class Trust:
     """What was measured on held-out reports.
 
     `groups`: group of candidates -> how many were right, and how many there were. Candidates of a precision below
-    `threshold` are dropped.
+    `threshold` are dropped: where F1 is F at best, one pays from a precision of F / 2 on (Lipton, Elkan, Narayanaswamy
+    2014). Good rules want a high threshold, a network that is right every other time a low one.
     """
 
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
