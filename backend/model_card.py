@@ -65,12 +65,14 @@ class DatasetSummary(_Record):
 class Evaluation(_Record):
     """Scores of the three modes, and of the version that served, on the same reports.
 
+    `interval` is the 95 % interval, by report, of the micro F1 of the mode that shall serve; older cards have none.
     `serving_estimate` is the micro F1 that the serving version's own card has, where it learned the same labels.
     """
 
     method: Method
     tasks: list[int] = []
     modes: dict[Mode, Score] = {}
+    interval: tuple[float, float] | None = None
     compared_tasks: list[int] = []
     candidate_compared: Score | None = None
     serving_compared: Score | None = None

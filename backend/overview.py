@@ -82,7 +82,8 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
 def models(parts: Parts, project: str) -> list[dict[str, Any]]:
     """All versions newest first, the rules last, each with its scores and whether it serves.
 
-    `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with`.
+    `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with`, `f1_interval`
+    that of `f1`.
     """
     registry = parts.registry
     serving = registry.serving(known(parts, project))
@@ -216,6 +217,7 @@ def _model(card: ModelCard, serving: str, *, usable: bool) -> dict[str, Any]:
         "compared_with": card.decision.serving,
         "difference": card.decision.difference,
         "interval": card.decision.interval,
+        "f1_interval": card.evaluation.interval,
         "usable": usable,
         "base_model": card.base_model,
         "serving": card.version == serving,

@@ -102,12 +102,12 @@ def confusion(labels: list[str], counts: list[list[int]], ink: str, say: Words) 
 
 
 def _point(model: Row, say: Words) -> Row:
-    """A round; its interval is that of the gain, moved to where its own score is."""
-    f1, interval, gain = model["f1"], model["interval"], model["difference"] or 0.0
-    low, high = (max(0.0, f1 - gain + interval[0]), min(1.0, f1 - gain + interval[1])) if interval else (f1, f1)
+    """A round as a point, with the interval of its F1 where its card has one."""
+    interval = model["f1_interval"]
+    low, high = interval or (model["f1"], model["f1"])
     return {
         "reports": model["reports"],
-        "f1": f1,
+        "f1": model["f1"],
         "mode": say.said(model["mode"]),
         "low": low,
         "high": high,

@@ -143,8 +143,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "training.queued": ("已排入队列：{job}", "Queued: {job}"),
     "training.curve": ("学习曲线", "Learning curve"),
     "training.curve.note": (
-        "竖线：与当时服务版本之差的 95 % 区间，画在该版本的得分旁。",
-        "Vertical line: 95 % interval of the gain over the version that served, drawn around the score.",
+        "竖线：F1 的 95 % 区间（按报告重抽样）。",
+        "Vertical line: 95 % interval of F1, by resampling reports.",
     ),
     "training.labels": ("{version} 的各标签 F1", "F1 by label of {version}"),
     "training.labels.none": ("当前版本没有各标签得分。", "The serving version has no scores by label."),

@@ -17,7 +17,9 @@ from backend.model_card import Evaluation, LabelScore, Method, Mode, Score
 from backend.ner.metrics import Counts, SpanScores, match_counts, span_scores
 from backend.ner.spans import Span
 from backend.predictor import ModelPredictor, Predictor
+from trainer.bootstrap import f1_interval
 from trainer.calibration import TokenProbabilities, token_probabilities
+from trainer.corpus.splits import k_folds
 from trainer.dataset import Report
 
 MODES: tuple[Mode, ...] = ("rules", "model", "merged")
@@ -99,16 +101,15 @@ def cross_validate(
     reports: Sequence[Report],
     fit: Callable[[Sequence[Report], int], Predictor],
     on_fold: Callable[[Judged], None],
+    seed: int,
 ) -> Judged:
     """Judge every report by a predictor that `fit(training_reports, fold)` made from the other folds.
 
-    `on_fold` is told what has been judged so far.
+    `on_fold` is told what has been judged so far. A single report is judged by a predictor that saw none.
     """
     judged = Judged((), {})
-    folds = min(FOLDS, len(reports))
-    for fold in range(folds):
-        held = [report for i, report in enumerate(reports) if i % folds == fold]
-        rest = [report for i, report in enumerate(reports) if i % folds != fold]
+    folds = k_folds(reports, min(FOLDS, len(reports)), seed) if len(reports) > 1 else [([], list(reports))]
+    for fold, (rest, held) in enumerate(folds):
         judged = judged.merge(judge(fit(rest, fold), held))
         on_fold(judged)
     return judged
@@ -121,21 +122,24 @@ def score_modes(judged: Judged, labels: Sequence[str]) -> dict[Mode, Score]:
 
 def compare(
     modes: dict[Mode, Score],
+    mode: Mode,
     method: Method,
     judged: Judged,
     labels: Sequence[str],
-    unseen: Sequence[Report],
-    pair: tuple[Found, Found],
+    unseen: Sequence[Report] = (),
+    to_beat: Found | None = None,
 ) -> Evaluation:
-    """What the model card keeps: scores of all modes, and of a `pair` on the reports neither has seen.
+    """What the model card keeps: scores of all modes, how sure that of the one that shall serve is, and a comparison.
 
-    The pair is the candidate in the mode that shall serve, and the version to beat.
+    Compared is that mode with the version `to_beat`, on the reports that neither has seen.
     """
-    ours, theirs = (score(unseen, found, labels) if unseen else None for found in pair)
+    found = judged.by_mode[mode]
+    ours, theirs = (score(unseen, side, labels) if unseen else None for side in (found, to_beat or {}))
     return Evaluation(
         method=method,
         tasks=[report.task_id for report in judged.reports],
         modes=modes,
+        interval=f1_interval(count(judged.reports, found, labels).sum(axis=1)),
         compared_tasks=[report.task_id for report in unseen],
         candidate_compared=ours,
         serving_compared=theirs,

@@ -120,7 +120,10 @@ class Learner:
             shutil.rmtree(place)
             return predictor
 
-        return cross_validate(reports, fit, lambda judged: self.tell(f1=best_f1(judged, self.config.labels)))
+        def told(judged: Judged) -> None:
+            self.tell(f1=best_f1(judged, self.config.labels))
+
+        return cross_validate(reports, fit, told, self.settings.seed)
 
     def fit(
         self, reports: Sequence[Report], held_out: Sequence[Report] = ()

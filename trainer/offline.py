@@ -90,7 +90,7 @@ def _learn(
     modes = score_modes(learned.judged, config.labels)
     mode = best_mode(modes)
     found = learned.judged.by_mode[mode]
-    evaluation = compare(modes, learned.method, learned.judged, config.labels, [], (found, {}))
+    evaluation = compare(modes, mode, learned.method, learned.judged, config.labels)
     reason = f"Trained by hand: F1 {modes[mode].micro.f1:.3f} ({MODE_NAMES[mode]}), {learned.method}."
     decision = Decision(promote=True, serving="", reason=reason)
     judged = learned.judged.reports

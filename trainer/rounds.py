@@ -152,7 +152,7 @@ class Round:
         modes = score_modes(learned.judged, labels)
         mode = best_mode(modes, rival.card.mode if rival.card else None)
         found = learned.judged.by_mode[mode]
-        evaluation = compare(modes, learned.method, learned.judged, labels, rival.unseen, (found, rival.found))
+        evaluation = compare(modes, mode, learned.method, learned.judged, labels, rival.unseen, rival.found)
         evaluation = evaluation.model_copy(update={"serving_estimate": rival.estimate(learned.labels)})
         decision = decide(rival.contest(learned.judged, mode, evaluation, labels))
         analysis = analyse(learned.judged.reports, found, labels, annotated=dataset.reports, version=version)

@@ -20,7 +20,7 @@ from backend.parsing.layout import mentions
 from backend.parsing.report import Certainty
 from backend.parsing.resources import names
 from backend.rules.fold import fold
-from backend.rules.negation import denied_after
+from backend.rules.negation import boilerplate, denied_after
 from backend.rules.resources import longest_first, table
 from backend.rules.resources import words as rule_words
 from backend.rules.trie import Trie
@@ -100,9 +100,9 @@ class Certainties:
 
     def _opened(self) -> Iterator[_Scope]:
         cues = _cues()
-        boilerplate = [(m.start(), m.end(), "boilerplate") for m in cues.boilerplate.finditer(self.text)]
+        unread = [(start, end, "boilerplate") for start, end in boilerplate(self.text)]
         silent = 0  # where advice, history or boilerplate ends; words of doubt and negation in there mean nothing
-        for start, end, kind in sorted([*boilerplate, *mentions(cues.openers, self.text)]):
+        for start, end, kind in sorted([*unread, *mentions(cues.openers, self.text)]):
             if kind == "boilerplate":
                 scope = _Scope(start, start, end, "silent")
             elif kind == "none" or end <= silent:
@@ -141,7 +141,6 @@ class _Cues:
     opens: re.Pattern[str]
     clause_ends: re.Pattern[str]
     sentence_ends: re.Pattern[str]
-    boilerplate: re.Pattern[str]
     qualifier: re.Pattern[str]
 
 
@@ -160,7 +159,6 @@ def _cues() -> _Cues:
         opens=re.compile(_any(opens)),
         clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]|{_ITEM}"),
         sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]|{_ITEM}"),
-        boilerplate=re.compile(rf"(?m)^[ \t]{{0,8}}(?:{_any(silent['boilerplate'])})[^\n]*"),
         qualifier=re.compile(rf"(?:(?:{limits})[ \t]*[0-9.]+[ \t]*{_LIMIT_UNIT}|{_DEGREES})$"),
     )
 

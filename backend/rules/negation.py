@@ -18,7 +18,8 @@ from backend.rules.trie import Trie, cuts_word
 FINDING_LABELS = frozenset({"EVENT", "DIAG"})
 
 _REACH = 120  # characters a scope spans at most: clauses are short, and it bounds the work
-_LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)]"
+_LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"
+_FULL_STOP = r"(?<=[a-z\u4e00-\u9fff)])\.(?=[\s\u4e00-\u9fff]|$)"  # of English, or typed for 。; no decimal point
 _AFTER_GAP = re.compile(r"(?:\([a-z0-9]{1,12}\))?[ \t]{0,4}[:=]?[ \t]{0,4}")
 _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]])|[ \t]{1,8}")
 
@@ -46,7 +47,7 @@ class Silence:
 
 def silence(text: str) -> Silence:
     """All ranges of the folded text whose findings must not be labelled."""
-    return Silence.of([*_scopes(text), *_boilerplate(text)])
+    return Silence.of([*_scopes(text), *boilerplate(text)])
 
 
 def is_denied(text: str, silent: Silence, start: int, end: int) -> bool:
@@ -89,7 +90,8 @@ def _scope_end(text: str, start: int, kind: str) -> int:
     return end
 
 
-def _boilerplate(text: str) -> list[tuple[int, int]]:
+def boilerplate(text: str) -> list[tuple[int, int]]:
+    """Half-open ranges of paragraphs that say nothing of this tracing: explanations, notices."""
     return [match.span() for match in _cues().boilerplate.finditer(text)]
 
 
@@ -119,7 +121,7 @@ def _cues() -> _Cues:
         openers=Trie(kinds),
         after=Trie((fold(word), True) for word in negation["after"]),
         opens=re.compile("|".join(map(re.escape, words("context.toml", "negation", "opens")))),
-        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]|{_LIST_NUMBER}"),
-        sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]"),
+        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]|{_LIST_NUMBER}|{_FULL_STOP}"),
+        sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]|{_FULL_STOP}"),
         boilerplate=re.compile(rf"(?m)^[ \t]{{0,8}}(?:{boilerplate})[^\n]*"),
     )

@@ -99,7 +99,7 @@ def _charts(desk: Desk, models: list[Row], serving: Row) -> None:
     with left:
         st.subheader(say("training.curve"))
         st.altair_chart(charts.learning_curve(models, say), width="stretch")
-        if any(model.get("interval") for model in models):
+        if any(model.get("f1_interval") for model in models):
             st.caption(say("training.curve.note"))
     with right:
         st.subheader(say("training.labels", version=serving.get("version", "")))

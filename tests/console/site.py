@@ -88,6 +88,7 @@ def card(number: int, scores: Mapping[str, LabelScore], project: str = "1") -> M
                 mode: Score(micro=LabelScore(precision=f1, recall=f1, f1=f1, support=200), by_label=dict(scores))
                 for mode, f1 in modes.items()
             },
+            interval=(round(modes["merged"] - 0.04, 3), round(modes["merged"] + 0.03, 3)),
         ),
         decision=Decision(
             promote=number != 4,

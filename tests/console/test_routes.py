@@ -69,6 +69,7 @@ def test_versions_tell_their_gain_and_whether_they_can_serve(client: TestClient,
     serving = models[site.SERVING]
     assert (serving["state"], serving["compared_with"]) == ("better", site.REJECTED)
     assert serving["interval"][0] < serving["difference"] < serving["interval"][1]
+    assert serving["f1_interval"][0] < serving["f1"] < serving["f1_interval"][1]
 
 
 @pytest.mark.parametrize("text", ["心率48次/分\r\n室早😀", "a" * 300])

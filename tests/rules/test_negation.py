@@ -13,6 +13,7 @@ NEGATED = [
     "T波电交替(TWA)阴性",
     "no ST depression",
     "未捕捉到心动过速发作",
+    "除外急性心肌梗死，[窦性心律|DIAG]",
 ]
 AFFIRMED = [
     "不能排除[心肌缺血|DIAG]，不除外[肺栓塞|DIAG]，不排除[心包炎|DIAG]",
@@ -21,6 +22,10 @@ AFFIRMED = [
     "未见早搏,[窦性心律|DIAG]",
     "未见早搏 2.[窦性心律|DIAG]",
     "无痛性[心肌缺血|DIAG]",
+    "不能完全除外[肺栓塞|DIAG]，难以除外[心包炎|DIAG]，需除外[心肌缺血|DIAG]",
+    "No ST-T changes. [PVC|EVENT]",
+    "未见早搏.[窦性心律|DIAG]",
+    "No pause of [2.5 s|VALUE] or atrial fibrillation. [Sinus rhythm|DIAG]",
     "除[偶发室早|EVENT]外未见异常",
     "P波消失，[心房颤动|DIAG]",
     "[运动试验阴性|DIAG]",
