@@ -23,7 +23,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo            Label Studio, backend and a first round, ready to look at (DEMO_HOME, LS_PORT, ECG_PORT)
+## make demo            Label Studio, backend and a first round, ready to look at (DEMO_HOME, LS_PORT, ECG_PORT, ECG_CONSOLE_PORT)
 .PHONY: demo
 demo: setup label-studio browser
 	@$(BIN)/python -m examples.demo

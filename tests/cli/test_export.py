@@ -12,11 +12,11 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
 from backend.errors import BackendError
-from backend.model_card import DatasetSummary, Decision, Evaluation, ModelCard, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.rules import EMPTY_MEMORY
 from cli.distill import distill
 from cli.export import RECORD, export
+from tests.cards import card
 from trainer.corpus import texts_of
 from trainer.corpus.tasks import PLAIN
 from trainer.offline import read_card
@@ -58,21 +58,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(PIECES)}, unk_token="[UNK]"))
     tokenizer.add_special_tokens(PIECES[:4])
     tokenizer.save(str(folder / "tokenizer.json"))
-    card = ModelCard(
-        version="ecg-r0001-0badcafe",
-        project="1",
-        round=1,
-        created="",
-        mode="model",
-        labels=list(LABELS),
-        base_model="",
-        seed=0,
-        dataset=DatasetSummary(hash="", reports=0, spans=0, tasks=[], annotations=[], holdout_tasks=[]),
-        training=TrainingSummary(steps=1),
-        evaluation=Evaluation(method="holdout"),
-        decision=Decision(promote=True, reason="", serving=""),
-    )
-    (folder / "card.json").write_text(card.model_dump_json())
+    (folder / "card.json").write_text(card(labels=list(LABELS)).model_dump_json())
     (folder / "memory.json").write_text(EMPTY_MEMORY.to_json())
     return folder
 

@@ -6,12 +6,11 @@ A picture of a prefilled report is kept in build/screenshots/prefilled.png.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.stack import LabelProject, wait_for
 from tests.label_studio import ROOT, LabelStudio
@@ -19,16 +18,6 @@ from trainer.connection import VIEW_TITLE
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SECONDS = 1000.0
 """In Playwright's milliseconds."""
 SHOWN = "ECG-0012"
@@ -40,21 +29,17 @@ NEXT = re.compile(r"/api/dm/actions\?id=next_task")
 
 
 @pytest.fixture(scope="module")
-def page(label_studio: LabelStudio) -> Iterator[Page]:
+def page(browser: Browser, label_studio: LabelStudio) -> Iterator[Page]:
     """A logged-in annotator's browser; nothing leaves the machine."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: `make browser` installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        tab = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=1, locale="zh-CN")
-        tab.set_default_timeout(120 * SECONDS)
-        tab.goto(f"{label_studio.url}/user/login/")
-        tab.fill("input[name=email]", label_studio.email)
-        tab.fill("input[name=password]", label_studio.password)
-        tab.click("button[type=submit]")
-        tab.wait_for_url(lambda url: "/user/login" not in url)
-        yield tab
-        browser.close()
+    tab = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=1, locale="zh-CN")
+    tab.set_default_timeout(120 * SECONDS)
+    tab.goto(f"{label_studio.url}/user/login/")
+    tab.fill("input[name=email]", label_studio.email)
+    tab.fill("input[name=password]", label_studio.password)
+    tab.click("button[type=submit]")
+    tab.wait_for_url(lambda url: "/user/login" not in url)
+    yield tab
+    tab.close()
 
 
 def open_task(page: Page, project: LabelProject, task: int) -> list[str]:

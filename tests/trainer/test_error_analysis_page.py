@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from backend.ner.spans import Span
 from trainer.dataset import Report
 from trainer.error_analysis import analyse, render, without_texts
 from trainer.evaluation import Found
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ATTACK = '<script>document.title = "taken"</script><img src=x onerror="document.title = \'taken\'">'
 REPORTS = (
     Report(1, 1, "窦性心律，心率48次/分。", (Span(0, 4, "DIAG"), Span(7, 12, "HR"))),
@@ -41,16 +39,6 @@ class References(HTMLParser):
         self.found += [
             str(value) for name, value in attrs if name in ("src", "href", "action") and not str(value).startswith("#")
         ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: `make browser` installs it")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -19,12 +19,13 @@ from backend.engine.openvino import OpenVinoEngine
 from backend.engine.tokenizer import TextTokenizer
 from backend.engine.torch import TorchEngine, load_classifier
 from backend.errors import ModelError
-from backend.model_card import DatasetSummary, Decision, Evaluation, LabelScore, ModelCard, Score, TrainingSummary
+from backend.model_card import Evaluation, LabelScore, ModelCard, Score, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
 from backend.registry import CARD, MEMORY
 from backend.rules import EMPTY_MEMORY
 from backend.settings import Settings
+from tests.cards import card
 from trainer.dataset import Report
 from trainer.export import example, int8, torch_int8
 from trainer.export.artefacts import FORMATS, Artefact, Reduction, export, weight_bytes
@@ -43,19 +44,8 @@ SCHEME = LabelScheme(LABELS)
 SETTINGS = Settings(threads=1, precision="f32")
 
 F1 = Score(micro=LabelScore(precision=1, recall=1, f1=1, support=1))
-CARD_OF = ModelCard(
-    version="ecg-r0001-0badcafe",
-    project="1",
-    round=1,
-    created="",
-    mode="model",
-    labels=list(LABELS),
-    base_model="",
-    seed=0,
-    dataset=DatasetSummary(hash="", reports=0, spans=0, tasks=[], annotations=[], holdout_tasks=[]),
-    training=TrainingSummary(steps=1, tasks=[3]),
-    evaluation=Evaluation(method="holdout", modes={"model": F1}),
-    decision=Decision(promote=True, reason="first", serving=""),
+CARD_OF = card(
+    training=TrainingSummary(steps=1, tasks=[3]), evaluation=Evaluation(method="holdout", modes={"model": F1})
 )
 
 

@@ -11,8 +11,9 @@ import pytest
 from redis import Redis
 
 from backend.labelstudio.config import parse_label_config
-from backend.model_card import DatasetSummary, Decision, Evaluation, ModelCard, TrainingSummary
+from backend.model_card import ModelCard, TrainingSummary
 from backend.settings import Settings
+from tests.cards import card
 from trainer.dataset import FrozenDataset, Report, freeze
 from trainer.parts import WorkerParts
 from trainer.plan import Plan
@@ -70,31 +71,17 @@ def test_self_training_takes_what_nobody_annotated(tmp_path: Path, redis: Redis,
     assert (plan.texts, plan.self_training) == ([], 0.5)
 
 
-def card(trained_on: list[int], **changes: Any) -> ModelCard:
-    fields = {
-        "version": "ecg-r0001-00000001",
-        "project": "1",
-        "round": 1,
-        "created": "2026-01-01T00:00:00+00:00",
-        "mode": "model",
-        "labels": ["HR"],
-        "base_model": "built-in",
-        "seed": 1,
-        "dataset": DatasetSummary(hash="0", reports=1, spans=0, tasks=[], annotations=[], holdout_tasks=[]),
-        "training": TrainingSummary(steps=10, tasks=trained_on),
-        "evaluation": Evaluation(method="holdout"),
-        "decision": Decision(promote=True, reason="", serving="rules-1"),
-    }
-    return ModelCard.model_validate(fields | changes)
+def trained_on(*tasks: int, **fields: Any) -> ModelCard:
+    return card(**{"training": TrainingSummary(steps=10, tasks=list(tasks)), **fields})
 
 
 @pytest.mark.parametrize(
     ("made", "starts"),
     [
-        (card([1, 2, 3]), True),
-        (card([1, 2, 9]), False),  # it has seen a report that judges
-        (card([1], base_model="another"), False),
-        (card([1], training=TrainingSummary(tasks=[1])), False),  # rules only
+        (trained_on(1, 2, 3), True),
+        (trained_on(1, 2, 9), False),  # it has seen a report that judges
+        (trained_on(1, base_model="another"), False),
+        (card(training=TrainingSummary(tasks=[1])), False),  # rules only
     ],
 )
 def test_a_warm_start_needs_a_network_of_the_same_kind_that_has_not_seen_the_holdout(
