@@ -115,7 +115,7 @@ class Calibration(_Record):
 
 
 class TrainingSummary(_Record):
-    """The fine-tuning run; all zero when the network was not trained.
+    """The fine-tuning run; all zero when the network was not trained. `options` changed the recipe.
 
     `validation_f1` is seqeval's strict F1 of the network alone on the holdout, chunk by chunk.
     """
@@ -124,6 +124,7 @@ class TrainingSummary(_Record):
     seconds: float = 0.0
     loss: float = 0.0
     validation_f1: float | None = None
+    options: str = ""
     tasks: list[int] = []
 
 

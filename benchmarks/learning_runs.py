@@ -17,10 +17,11 @@ from backend.rules import EMPTY_MEMORY
 from backend.settings import Settings
 from trainer import base_model
 from trainer.dataset import Report, split
-from trainer.evaluation import Found, judge, predict_spans, score_modes
+from trainer.evaluation import Found, judge, score_modes
 from trainer.learning import Learner
+from trainer.plan import Plan
 from trainer.promotion import best_mode
-from trainer.recipe import Recipe, customized, recipe_for
+from trainer.recipe import Recipe, customized
 from trainer.training import fine_tune
 
 PLAIN: dict[str, Any] = {
@@ -89,12 +90,12 @@ class Runs:
         for name, changes in ABLATION.items():
             yield name, self._network(reports, config, tests, customized(recipe, **changes), argmax=name == ARGMAX)
         for name, factor in (("half the steps", 0.5), ("twice the steps", 2.0)):
-            changed = customized(recipe, steps=round(recipe.steps * factor))
+            steps, epochs = round(recipe.steps * factor), recipe.epochs * factor
+            changed = customized(recipe, **({"steps": steps} if steps else {"epochs": epochs}))
             yield name, self._network(reports, config, tests, changed)
 
     def _recipe(self, reports: Sequence[Report]) -> Recipe:
-        settings = self.settings
-        return recipe_for(len(reports), seed=settings.seed, threads=settings.threads, minutes=settings.train_minutes)
+        return Plan.from_settings(self.settings).recipe(len(reports), self.settings)
 
     def _network(
         self,
@@ -111,16 +112,20 @@ class Runs:
         fine_tune([(r.text, r.spans) for r in reports], LabelScheme(labels), base, self.folder, recipe)
         settings = self.settings.model_copy(update={"engine": "torch"})
         predictor = open_model(self.folder, "benchmark", "model", labels, config.labels, EMPTY_MEMORY, settings)
-        find = best_tags if argmax else predict_spans
-        found = {name: find(predictor, test) for name, test in tests.items()}
+        found = {name: network_alone(predictor, test, argmax) for name, test in tests.items()}
         shutil.rmtree(self.folder)
         return found
 
 
-def best_tags(predictor: ModelPredictor, reports: Sequence[Report]) -> Found:
-    """Spans of the most probable tag of each token, read as CoNLL does: what most scripts decode."""
+def network_alone(predictor: ModelPredictor, reports: Sequence[Report], argmax: bool) -> Found:
+    """Spans of the network, for labels it has not seen as well none; `argmax` takes the best tag of each token.
+
+    That is what most scripts decode; a sequence that BIO forbids is read as CoNLL does.
+    """
     tagged = predictor.tag([report.text for report in reports])
     return {
         report.task_id: tags_to_spans(seen.probabilities.argmax(axis=1), seen.encoding.offsets, predictor.scheme)
+        if argmax
+        else predictor.network_spans(seen)
         for report, seen in zip(reports, tagged, strict=True)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +19,7 @@ from cli.project import json_option, show
 from trainer.augmentation import POLICIES
 from trainer.corpus import texts_of
 from trainer.offline import train_model
-from trainer.plan import Plan, parse_options
+from trainer.plan import Plan, layered, parse_options
 from trainer.recipe import PresetName, Recipe
 
 PATH = click.Path(path_type=Path)
@@ -79,10 +80,13 @@ def _train(
     data: Path, label_config: Path | None, annotators: str, settings: Settings, chosen: Mapping[str, Any]
 ) -> ModelCard:
     corpus = read_data(data, label_config, annotators)
-    other = chosen["validation"] and read_data(chosen["validation"], label_config, annotators).dataset.reports
+    other = read_data(chosen["validation"], label_config, annotators) if chosen["validation"] else None
+    if other:  # what only one of them has counts as well
+        labels = tuple(dict.fromkeys((*corpus.config.labels, *other.config.labels)))
+        corpus = replace(corpus, config=replace(corpus.config, labels=labels))
     with Teller() as tell:
         plan = _plan(settings, chosen, [report.text for report in corpus.dataset.reports], corpus.config)
-        return train_model(corpus, chosen["output"], settings, plan, tell, other or ())
+        return train_model(corpus, chosen["output"], settings, plan, tell, other.dataset.reports if other else ())
 
 
 def _plan(settings: Settings, chosen: Mapping[str, Any], texts: list[str], config: LabelConfig) -> Plan:
@@ -92,7 +96,7 @@ def _plan(settings: Settings, chosen: Mapping[str, Any], texts: list[str], confi
     fields = {name: chosen[name] for name in COMMON if chosen[name] is not None}
     return Plan(
         preset=chosen["preset"],
-        options=parse_options(settings.train_options) | parse_options(" ".join(chosen["options"])) | fields,
+        options=layered(parse_options(settings.train_options), parse_options(" ".join(chosen["options"])), fields),
         policies=chosen["policies"] or Plan.from_settings(settings).policies,
         copies=chosen["copies"],
         texts=[*texts, *unlabelled] if chosen["pretrain"] else (),

@@ -49,7 +49,9 @@ class Judged:
 
     def merge(self, other: Judged) -> Judged:
         """Both together (folds of a cross-validation)."""
-        modes = {mode: {**self.by_mode.get(mode, {}), **other.by_mode.get(mode, {})} for mode in other.by_mode}
+        # A fold whose training reports hold no label has no network: then none was judged on all reports.
+        both = [mode for mode in other.by_mode if mode in self.by_mode or not self.reports]
+        modes = {mode: {**self.by_mode.get(mode, {}), **other.by_mode[mode]} for mode in both}
         return Judged((*self.reports, *other.reports), modes, (*self.tokens, *other.tokens))
 
 
@@ -69,8 +71,8 @@ def judge(predictor: Predictor, reports: Sequence[Report]) -> Judged:
 def weigh(judged: Judged) -> tuple[Judged, Trust]:
     """How far rules and network are to be trusted in a merge, and the reports merged with the trust of others.
 
-    The trust is measured on all reports; each report is merged with one measured without it and its part, so that the
-    merged mode is judged as fairly as the two others.
+    The counts are of all reports; each report is merged with counts made without it and its part, so that the merged
+    mode is judged as fairly as the two others. Only the threshold knows all of them.
     """
     if "model" not in judged.by_mode:
         return judged, Trust()

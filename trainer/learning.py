@@ -32,11 +32,14 @@ from trainer.export import export_openvino
 from trainer.plan import Plan
 from trainer.pretraining import Pretraining, pretrain
 from trainer.progress import Progress
+from trainer.recipe import customized
 from trainer.self_training import Mixture, mix, pseudo_label
 from trainer.training import fine_tune
 
 logger = logging.getLogger(__name__)
 
+FEWEST_TO_CHOOSE = 14
+"""Training reports below which no weights are chosen by validation F1: two reports would choose."""
 VALIDATION_SHARE = 0.15
 """Of the training reports, where the recipe chooses weights by validation F1."""
 PROGRESS_SECONDS = 1.0
@@ -156,7 +159,10 @@ class Learner:
         labels = self.labels_of(reports)
         plan = self.plan if held_out else replace(self.plan, start=None)
         recipe = plan.recipe(like or len(reports), self.settings)
-        if recipe.patience or recipe.evaluate_every:
+        if (recipe.patience or recipe.evaluate_every) and len(reports) < FEWEST_TO_CHOOSE:
+            logger.warning("%d reports are too few to choose weights by some of them", len(reports))
+            recipe = customized(recipe, patience=0, evaluate_every=0)
+        elif recipe.patience or recipe.evaluate_every:
             # What chooses the weights must not judge them.
             reports, held_out = stratified(reports, VALIDATION_SHARE, self.settings.seed)
         mixture = self.mixture(reports, labels)
@@ -175,6 +181,7 @@ class Learner:
             seconds=round(result.seconds, 1),
             loss=round(result.loss, 4),
             validation_f1=result.validation_f1,
+            options=self.settings.train_options,
         )
 
     def base(self) -> Path:

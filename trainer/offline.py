@@ -85,6 +85,8 @@ def _learn(
 ) -> ModelCard:
     dataset, config = corpus.dataset, corpus.config
     train, holdout = _split(dataset.reports, validation, settings)
+    if plan.start:
+        _check_start(plan.start, [] if validation else holdout, bool(holdout))
     version = f"trained-{dataset.hash[:8]}"
     learned = Learner(settings, config, folder, version, tell, plan).learn(train, holdout)
     modes = score_modes(learned.judged, config.labels)
@@ -95,7 +97,22 @@ def _learn(
     decision = Decision(promote=True, serving="", reason=reason)
     judged = learned.judged.reports
     write_analysis(folder, analyse(judged, found, config.labels, annotated=dataset.reports, version=version))
-    return card_of(learned, dataset, holdout, mode, evaluation, decision, settings)
+    # Validation reports have ids of their own, which mean nothing outside.
+    held = [] if validation else holdout
+    return card_of(learned, dataset, held, mode, evaluation, decision, settings)
+
+
+def _check_start(start: Path, holdout: Sequence[Report], judged: bool) -> None:
+    """Refuse a model to start from that nothing could judge fairly; raises Conflict, ModelError."""
+    seen = set(read_card(start).training.tasks)
+    known = sum(report.task_id in seen for report in holdout)
+    if known or not judged:
+        what = (
+            f"The model to start from has learned {known} of the reports that would judge"
+            if known
+            else ("There are too few reports to hold some out, which a model to start from needs")
+        )
+        raise Conflict(what, start, "give reports that it has not seen with --validation")
 
 
 def _split(

@@ -57,6 +57,29 @@ class Plan:
         return customized(preset, **self.options, start=self.start)
 
 
+OWN = {
+    "start": "--start or ECG_WARM_START",
+    "seed": "ECG_SEED",
+    "threads": "ECG_THREADS",
+    "minutes": "ECG_TRAIN_MINUTES",
+}
+"""Fields of a recipe that are no options, with what sets them."""
+
+
+def layered(*layers: Mapping[str, str | float]) -> dict[str, str | float]:
+    """Options of which the later ones win; steps and epochs replace each other.
+
+    >>> layered({"steps": "100", "layers": "4"}, {"epochs": 3})
+    {'layers': '4', 'epochs': 3}
+    """
+    options: dict[str, str | float] = {}
+    for layer in layers:
+        if layer.keys() & {"steps", "epochs"}:
+            options = {name: value for name, value in options.items() if name not in ("steps", "epochs")}
+        options |= layer
+    return options
+
+
 def parse_options(text: str) -> dict[str, str | float]:
     """`name=value` pairs divided by white space; raises SettingsError naming the one that is none.
 
@@ -65,6 +88,8 @@ def parse_options(text: str) -> dict[str, str | float]:
     """
     pairs = [word.partition("=") for word in text.split()]
     for name, sign, value in pairs:
+        if name in OWN:
+            raise SettingsError("This is no training option", f"{name}={value}", f"use {OWN[name]}")
         if name not in Recipe.__dataclass_fields__ or not sign or not value:
             raise SettingsError(
                 "There is no such training option", f"{name}{sign}{value}", "write name=value, see docs/training.md"

@@ -4,13 +4,16 @@ Label Studio stores predictions and shows them when a task is opened; it asks fo
 version has none. So after each annotation the stored predictions of the next tasks are completed in place with what
 memory says now. A thread of the reconciler's process does it, because that is always there with the SDK imported: a
 job in a process of its own takes longer to start than an annotator to open the next report.
+
+Only predictions of unlabelled tasks change, each by its own number and if it was of the serving version when it was
+read: a ranking that lets another version serve meanwhile deletes it, and asks for proposals itself when it is done.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from backend.errors import BackendError
@@ -18,27 +21,36 @@ from backend.labelstudio import stored
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.session import Session
-from backend.labelstudio.wire import annotation_spans, prediction_json, task_text
+from backend.labelstudio.wire import JsonObject, annotation_spans, prediction_json, task_text
+from backend.live_memory import without_replaced
+from backend.logs import type_and_place
 from backend.ner.prediction import Prediction
 from backend.ner.spans import Span
 from backend.predictor import complete, read_memory, remembered
 from backend.records import Connection
 from backend.registry import RULES_VERSION
 from backend.rules import EMPTY_MEMORY, SpanMemory, propose
-from trainer.parts import WorkerParts, reason_of
+from trainer.parts import WorkerParts
 
 logger = logging.getLogger(__name__)
 
 HEAD = 10
 """Tasks of the queue whose stored predictions are kept up to date; reading them is one request, changing one 70 ms."""
 ELSEWHERE = 30
-"""Other tasks that are looked at for terms which are new; people also open tasks that are not next."""
-TERMS = 50
-"""Terms of one search."""
+"""Other tasks in which a new term is completed; people also open tasks that are not next.
+
+After as many changes the next project has its turn, and this one's next tasks, before more terms are sought.
+"""
+TERMS = 10
+"""Terms sought at a turn at most, one request each."""
+LONGEST_TERM = 100
+"""Characters of a term that is sought; it stands in the address of a request."""
 WAIT = 1.0
 """Seconds after which a thread that waits looks whether it shall stop."""
 MARK = "memory-"
 """Begins the ids of regions that are from the live memory, so that they go when an annotation is taken back."""
+DISPLACED = "displaced"
+"""Key of such a region for those that it displaced, so that they come back; Label Studio stores it unread."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Proposals:
 
     `memory` is all that is remembered, `fresh` what the version does not know of it. `rules` says that the version
     has no network: then its prediction is made anew. `terms` are the strings that only annotators know,
-    as they stand in reports.
+    as they stand in reports, with their labels; the latest first.
     """
 
     version: str
@@ -55,7 +67,7 @@ class Proposals:
     memory: SpanMemory
     fresh: SpanMemory
     rules: bool
-    terms: frozenset[str] = frozenset()
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, parts: WorkerParts, project: str) -> Proposals:
@@ -64,15 +76,15 @@ class Proposals:
         config = parse_label_config(registry.label_config(project) or "")
         card = None if version == RULES_VERSION else registry.card(project, version)
         known = read_memory(registry.model_folder(project, version)) if card else EMPTY_MEMORY
-        reports = [(report.text, report.spans) for report in parts.live.reports(project, card)]
-        memory = known.extended(reports)
+        reports = parts.live.reports(project, card)
+        known = without_replaced(known, reports)
+        memory = known.extended((report.text, report.spans) for report in reports)
         fresh = memory.beyond(known)
-        said = {text[span.start : span.end] for text, spans in reports for span in spans}
+        said = [report.text[span.start : span.end] for report in reversed(reports) for span in report.spans]
         rules = card is None or card.mode == "rules" or not card.training.steps
-        terms = frozenset(term for term in said if _is_news(term, config.labels, fresh))
-        return cls(version, config, memory, fresh, rules, terms)
+        return cls(version, config, memory, fresh, rules, _news(said, config.labels, fresh))
 
-    def changes(self, task: Mapping[str, Any]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    def changes(self, task: Mapping[str, Any]) -> Iterator[tuple[int, list[JsonObject]]]:
         """Ids of the task's predictions of the version that need other regions, and those regions."""
         text = task_text(task, self.config)
         for prediction in task.get("predictions") or ():
@@ -81,15 +93,17 @@ class Proposals:
                 if result != prediction["result"]:
                     yield prediction["id"], result
 
-    def result(self, text: str, regions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def result(self, text: str, regions: Sequence[JsonObject]) -> list[JsonObject]:
         """The regions as they should be; those that stay are left as they are, in order of the text."""
-        own = [region for region in regions if not str(region.get("id", "")).startswith(MARK)]
+        own = list(_as_found(regions))
         placed = {spans[0]: region for region in own if (spans := self._spans([region], text))}
         wanted = self._wanted(text, sorted(placed))
         added = [span for span in wanted if span not in placed]
         made = prediction_json(Prediction(tuple(added), 0.0, 0.0, self.version), text, self.config)["result"]
-        marked = [{**region, "id": f"{MARK}{region['id']}"} for region in made]
         kept = [region for span, region in placed.items() if span in wanted]
+        # What rules found is found again.
+        lost = [] if self.rules else [region for span, region in placed.items() if span not in wanted]
+        marked = [_marked(region, lost) for region in made]
         foreign = [region for region in own if region not in placed.values()]
         return [*foreign, *sorted([*kept, *marked], key=lambda region: int(region["value"]["start"]))]
 
@@ -98,15 +112,34 @@ class Proposals:
             return propose(text, self.config.labels, self.memory)
         return complete(found, remembered(text, self.config.labels, self.fresh))
 
-    def _spans(self, regions: Sequence[dict[str, Any]], text: str) -> list[Span]:
+    def _spans(self, regions: Sequence[JsonObject], text: str) -> list[Span]:
         return annotation_spans({"result": list(regions)}, text, self.config)[0]
 
 
-def _is_news(term: str, labels: Sequence[str], fresh: SpanMemory) -> bool:
-    """Whether memory proposes the term where the rules would not."""
-    whole = (0, len(term))
-    by_memory = [(span.start, span.end) for span in remembered(term, labels, fresh)]
-    return whole in by_memory and whole not in [(span.start, span.end) for span in propose(term, labels)]
+def _as_found(regions: Sequence[JsonObject]) -> Iterator[JsonObject]:
+    """The regions as they were before the live memory changed them."""
+    for region in regions:
+        if str(region.get("id", "")).startswith(MARK):
+            yield from region.get(DISPLACED) or ()
+        else:
+            yield region
+
+
+def _marked(region: JsonObject, lost: Sequence[JsonObject]) -> JsonObject:
+    """The region as one of the live memory, with those of the lost ones that it displaces."""
+    start, end = region["value"]["start"], region["value"]["end"]
+    under = [old for old in lost if old["value"]["start"] < end and start < old["value"]["end"]]
+    return {**region, "id": f"{MARK}{region['id']}", **({DISPLACED: under} if under else {})}
+
+
+def _news(said: Iterable[str], labels: Sequence[str], fresh: SpanMemory) -> dict[str, str]:
+    """The strings that memory proposes where the rules would not, with their labels."""
+    news = {}
+    for term in dict.fromkeys(said):
+        found = [span for span in remembered(term, labels, fresh) if (span.start, span.end) == (0, len(term))]
+        if found and found[0] not in propose(term, labels):
+            news[term] = found[0].label
+    return news
 
 
 class Proposer:
@@ -115,24 +148,34 @@ class Proposer:
     def __init__(self, parts: WorkerParts) -> None:
         self.parts = parts
         self._clients: dict[str, tuple[Connection, LabelStudioClient]] = {}
-        self._sought: dict[str, tuple[tuple[str, str], set[str]]] = {}
-        self._outage = ""
+        self._sought: dict[str, tuple[tuple[str, str], dict[str, str]]] = {}
+        self._outages: dict[str, str] = {}
+        self._owed: set[str] = set()
 
     def run(self, stopped: Callable[[float], bool]) -> None:
         """Serve projects until `stopped(seconds)`, which waits for that long, says so."""
+        # The request that a killed process was working on is in Redis no more.
+        self._owed.update(self.parts.registry.projects())
         while not stopped(0.0 if self.serve(WAIT) else WAIT):
             pass
 
     def serve(self, seconds: float) -> bool:
-        """Wait that long for a project at most and complete its predictions; an outage is logged once."""
+        """Wait that long for a project at most and complete its predictions; one that fails asks again the next time.
+
+        False when something failed; an outage is logged once.
+        """
+        project = None
         try:
+            self._ask_again()
             project = self.parts.live.next_project(seconds)
             if project is not None and self.parts.registry.connection(project) is not None:
                 self.project(project)
-                self._outage = ""
         except Exception as error:
-            self._log_once(error)
+            self._owed.update([project] if project else [])
+            self._log_once(project, error)
             return False
+        for answering in ("", project or ""):
+            self._outages.pop(answering, None)
         return True
 
     def project(self, project: str) -> int:
@@ -142,38 +185,46 @@ class Proposer:
         """
         proposals = Proposals.of(self.parts, project)
         head = [row.task_id for row in self.parts.index.top(project, proposals.version, HEAD)]
+        if not head:
+            return 0  # Nothing is ranked. Label Studio cannot order a project without tasks (it answers 500).
         session = self._client(project).session
         found = {task["id"]: task for task in stored.tasks(session, project, head)}
-        changed = self._complete(session, proposals, [found[number] for number in head if number in found])
-        others = [task for task in self._elsewhere(session, project, proposals) if task["id"] not in found]
-        changed += self._complete(session, proposals, others)
-        logger.info(
-            "project %s: %d predictions completed, of the next %d tasks and %d others",
-            project,
-            changed,
-            len(found),
-            len(others),
-        )
+        ordered = [found[number] for number in head if number in found]
+        next_ones = _complete(session, proposals, ordered)
+        others = self._elsewhere(session, project, proposals)
+        logger.info("project %s: %d of the next and %d other predictions completed", project, next_ones, others)
+        return next_ones + others
+
+    def _elsewhere(self, session: Session, project: str, proposals: Proposals) -> int:
+        """Complete the tasks that hold a term which was not sought since it changed or the pool was ranked."""
+        sought, key = self._sought_of(project, proposals), proposals.config.text_key
+        if "." in key:
+            return 0  # A nested key is none that Label Studio can search.
+        changed = 0
+        for term in _to_seek(proposals.terms, sought)[:TERMS]:
+            # The next tasks have the lowest scores.
+            tasks = stored.holding(session, project, key, term, HEAD + ELSEWHERE)
+            changed += _complete(session, proposals, tasks)
+            sought.pop(term, None)
+            sought.update({term: proposals.terms[term]} if term in proposals.terms else {})
+            if changed >= ELSEWHERE:
+                break
+        if _to_seek(proposals.terms, sought):
+            self.parts.live.request_proposing(project)
         return changed
 
-    def _complete(self, session: Session, proposals: Proposals, tasks: Sequence[dict[str, Any]]) -> int:
-        changes = [change for task in tasks for change in proposals.changes(task)]
-        for prediction, result in changes:
-            stored.change(session, prediction, result)
-        return len(changes)
-
-    def _elsewhere(self, session: Session, project: str, proposals: Proposals) -> list[dict[str, Any]]:
-        """Tasks that hold a term which was not sought since the pool was ranked."""
+    def _sought_of(self, project: str, proposals: Proposals) -> dict[str, str]:
+        """The terms that were sought since the pool was ranked, with the labels they had then; add what is sought."""
         ranking = self.parts.registry.ranking(project)
         state = (proposals.version, ranking.finished if ranking else "")
-        since, known = self._sought.get(project, (state, set()))
-        known = known if since == state else set()
-        self._sought[project] = (state, known)
-        terms = sorted(proposals.terms - known)[:TERMS]
-        known.update(terms)
-        key = proposals.config.text_key
-        # A nested key is none that Label Studio can search.
-        return stored.holding(session, project, key, terms, ELSEWHERE) if "." not in key else []
+        if self._sought.get(project, (None, {}))[0] != state:
+            self._sought[project] = (state, {})
+        return self._sought[project][1]
+
+    def _ask_again(self) -> None:
+        while self._owed:
+            self.parts.live.request_proposing(min(self._owed))
+            self._owed.discard(min(self._owed))
 
     def _client(self, project: str) -> LabelStudioClient:
         """The client of the project's connection as it is now."""
@@ -183,10 +234,20 @@ class Proposer:
             self._clients[project] = (connection, self.parts.client(project))
         return self._clients[project][1]
 
-    def _log_once(self, error: Exception) -> None:
-        reason = reason_of(error)
-        if reason != self._outage:
-            self._outage = reason
-            logger.warning(
-                "stored predictions are not completed: %s", reason, exc_info=not isinstance(error, BackendError)
-            )
+    def _log_once(self, project: str | None, error: Exception) -> None:
+        reason = str(error) if isinstance(error, BackendError) else f"unexpected {type_and_place(error)}"
+        if reason != self._outages.get(project or ""):
+            self._outages[project or ""] = reason
+            logger.warning("project %s: stored predictions are not completed: %s", project or "-", reason)
+
+
+def _to_seek(terms: Mapping[str, str], sought: Mapping[str, str]) -> list[str]:
+    """The terms that are new or have another label than when they were sought, then those that are gone."""
+    new = [term for term, label in terms.items() if sought.get(term) != label]
+    return [term for term in (*new, *(sought.keys() - terms.keys())) if len(term) <= LONGEST_TERM]
+
+
+def _complete(session: Session, proposals: Proposals, tasks: Sequence[JsonObject]) -> int:
+    """Change the predictions of the tasks that need it; returns how many there still were."""
+    changes = [change for task in tasks for change in proposals.changes(task)]
+    return sum(stored.change(session, prediction, result) for prediction, result in changes)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import parse_label_config
+from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
 from trainer.reranking import deletable
@@ -129,6 +130,5 @@ class Reconciler:
         reason = reason_of(error)
         if self._outages.get(project) != reason:
             self._outages[project] = reason
-            logger.warning(
-                "project %s cannot be reconciled: %s", project, reason, exc_info=not isinstance(error, BackendError)
-            )
+            said = reason if isinstance(error, BackendError) else f"unexpected {type_and_place(error)}"
+            logger.warning("project %s cannot be reconciled: %s", project, said)

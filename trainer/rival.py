@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from backend.errors import BackendError
 from backend.labelstudio.config import LabelConfig
 from backend.model_card import Evaluation, Mode, ModelCard, Score
-from backend.predictor import Predictor, RulesPredictor, load_predictor
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, load_predictor
 from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
 from trainer.dataset import Report
-from trainer.evaluation import Found, Judged, count, predict_spans, score
+from trainer.evaluation import Found, Judged, count, judge, predict_spans, score, weigh
 from trainer.promotion import Contest
 
 logger = logging.getLogger(__name__)
@@ -63,10 +63,20 @@ def find_rival(
         predictor, card = open_version(registry, settings, project, version, config)
         seen = set(card.training.tasks) if card else set()
         unseen = [report for report in reports if report.task_id not in seen]
-        return Rival(version, card, unseen, predict_spans(predictor, unseen))
+        return Rival(version, card, unseen, unseen_spans(predictor, unseen))
     except BackendError as error:
         logger.error("project %s: the serving version cannot be compared with: %s", project, error)
         return Rival(version, None, [])
+
+
+def unseen_spans(predictor: Predictor, reports: Sequence[Report]) -> Found:
+    """What the predictor finds, as if none of the reports had served to judge it.
+
+    A merge goes by counts made on the very reports that judged it: they are made anew, as those of a candidate.
+    """
+    if isinstance(predictor, ModelPredictor) and predictor.mode == "merged":
+        return weigh(judge(predictor, reports))[0].by_mode["merged"]
+    return predict_spans(predictor, reports)
 
 
 def open_version(

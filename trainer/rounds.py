@@ -87,7 +87,11 @@ class Round:
         return config, freeze(self.client.labelled_tasks(self.project), config)
 
     def content_hash(self, dataset: FrozenDataset) -> str:
-        """Eight hex digits of all that the weights depend on."""
+        """Eight hex digits of the annotations and settings that the weights depend on.
+
+        Not of unlabelled texts, nor of the version that a warm start begins with: another one of these alone is no
+        reason to train.
+        """
         settings = self.settings
         parts = [dataset.hash, base_model.name(settings), settings.train_steps, settings.seed, settings.train_min]
         parts += [settings.holdout_share, settings.holdout_min, settings.engine, settings.train_options]
@@ -128,9 +132,12 @@ class Round:
         return replace(plan, start=self.start(rival, holdout)) if self.settings.warm_start else plan
 
     def start(self, rival: Rival, holdout: Sequence[Report]) -> Path | None:
-        """Folder of the version to beat, unless it has no network, another encoder, or has seen the holdout."""
+        """Folder of the version to beat, unless it has no network or one of another kind, or has seen the holdout."""
         card = rival.card
-        if not card or not card.training.steps or card.base_model != base_model.name(self.settings):
+        if not card or not card.training.steps:
+            return None
+        alike = (base_model.name(self.settings), self.settings.train_options)
+        if alike != (card.base_model, card.training.options):
             return None
         blind = set(card.training.tasks).isdisjoint(report.task_id for report in holdout)
         return self.registry.model_folder(self.project, rival.version) if blind else None

@@ -20,26 +20,14 @@ class Mixture:
     weights: list[float]
 
 
-def pseudo_label(
-    texts: Sequence[str],
-    teacher: Predictor,
-    *,
-    max_uncertainty: float = 1.0,
-    at_most: int | None = None,
-) -> list[AnnotatedText]:
-    """The different texts that the teacher is sure of, with its spans, in the order of the texts.
+def pseudo_label(texts: Sequence[str], teacher: Predictor) -> list[AnnotatedText]:
+    """The different texts in which the teacher finds something, with its spans, in the order of the texts.
 
-    Left out are texts whose uncertainty is above `max_uncertainty` and texts without a span, which would teach a
-    label's absence on the word of a teacher that may not know it. Of more than `at_most` the least uncertain are
-    taken, the earlier of equals. Raises ValueError unless 0 <= max_uncertainty <= 1 and at_most >= 0.
+    Texts without a span are left out: they would teach a label's absence on the word of a teacher that may not know it.
     """
-    if not 0 <= max_uncertainty <= 1 or (at_most or 0) < 0:
-        raise ValueError(f"max_uncertainty must be 0 to 1 and at_most not below 0, got {max_uncertainty}, {at_most}")
     distinct = list(dict.fromkeys(texts))
-    found = list(enumerate(zip(distinct, teacher.predict(distinct), strict=True)))
-    sure = [(i, text, p) for i, (text, p) in found if p.spans and p.uncertainty <= max_uncertainty]
-    taken = sorted(sorted(sure, key=lambda one: one[2].uncertainty)[:at_most], key=lambda one: one[0])
-    return [(text, prediction.spans) for _, text, prediction in taken]
+    predictions = teacher.predict(distinct)
+    return [(text, found.spans) for text, found in zip(distinct, predictions, strict=True) if found.spans]
 
 
 def mix(gold: Sequence[AnnotatedText], pseudo: Sequence[AnnotatedText], ratio: float) -> Mixture:

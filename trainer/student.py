@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backend.engine.torch import TorchEngine
-from backend.errors import ModelError
+from backend.errors import Conflict, ModelError
+from backend.merging import Trust
 from backend.model_card import Calibration, DatasetSummary, Decision, Evaluation, ModelCard, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.predictor import ModelPredictor, load_predictor
@@ -18,10 +19,10 @@ from backend.registry import CARD, MEMORY
 from backend.settings import Settings
 from trainer.dataset import FrozenDataset, Report, split
 from trainer.distillation import distill
-from trainer.evaluation import judge, score_modes
+from trainer.evaluation import compare as compare_modes
+from trainer.evaluation import judge, score_modes, weigh
 from trainer.export import export_openvino
 from trainer.export.comparison import Candidate, Comparison, compare, reference, torch_bytes
-from trainer.fine_tuning.folder import put_in_place
 from trainer.progress import Progress
 from trainer.promotion import best_mode
 from trainer.recipe import recipe_for
@@ -48,10 +49,13 @@ class Lesson:
     steps: int = 0
 
     def reports(self, share: float) -> tuple[list[Report], list[Report]]:
-        """Reports to learn from, and held-out ones: the teacher's where they are in the data, else by hash."""
-        held = set(self.card.dataset.holdout_tasks) & {report.task_id for report in self.data.reports}
-        if not held:
-            return split(self.data.reports, share)
+        """Reports to learn from, and held-out ones: the teacher's, else by hash, and only those it did not learn from.
+
+        What a teacher was trained on judges no student: it hands on what it knows of these reports.
+        """
+        ours = {report.task_id for report in self.data.reports}
+        held = set(self.card.dataset.holdout_tasks) & ours or {r.task_id for r in split(self.data.reports, share)[1]}
+        held -= set(self.card.training.tasks)
         return (
             [report for report in self.data.reports if report.task_id not in held],
             [report for report in self.data.reports if report.task_id in held],
@@ -59,15 +63,18 @@ class Lesson:
 
 
 def teach(lesson: Lesson, output: Path, settings: Settings, on_progress: Callable[[Progress], None]) -> Student:
-    """Distil a student into the model folder `output`, replaced if it is there.
+    """Distil a student into the model folder `output`.
 
-    Raises ModelError when the teacher has no network or too few layers, or when there is nothing to learn from.
+    Raises Conflict when something is at `output`, ModelError when the teacher has no network or too few layers, or
+    when there is nothing to learn from.
     """
+    if output.exists():
+        raise Conflict("There is something already at", output, "name another folder, or move it away")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
             student = _taught(lesson, Path(scratch) / "student", settings, on_progress)
-            put_in_place(Path(scratch) / "student", output, Path(scratch))
+            (Path(scratch) / "student").rename(output)
     except OSError as error:
         raise ModelError("The student cannot be written", output, error.strerror or str(error)) from error
     return student
@@ -83,10 +90,11 @@ def _taught(lesson: Lesson, folder: Path, settings: Settings, on_progress: Calla
     shutil.copyfile(lesson.teacher / MEMORY, folder / MEMORY)
     card = _card(lesson, train, held, result, settings)
     if held:
-        judged = judge(load_predictor(folder, card, labels, settings), held)
+        judged, trust = weigh(judge(load_predictor(folder, card, labels, settings), held))
         modes = score_modes(judged, labels)
-        evaluation = Evaluation(method="holdout", tasks=[report.task_id for report in held], modes=modes)
-        card = card.model_copy(update={"evaluation": evaluation, "mode": best_mode(modes, card.mode)})
+        mode = best_mode(modes, card.mode)
+        evaluation = compare_modes(modes, mode, "holdout", judged, labels)
+        card = card.model_copy(update={"evaluation": evaluation, "mode": mode, "trust": trust})
     (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
     return Student(card, _compared(lesson, teacher, held, folder, settings.threads) if held else None)
 
@@ -152,6 +160,7 @@ def _card(
             "evaluation": Evaluation(method="holdout"),
             "decision": Decision(promote=False, reason=f"distilled from {teacher.version}, no gate asked", serving=""),
             "calibration": Calibration(note="a distilled network is not calibrated"),
+            "trust": Trust(),
             "engine": {"engine": settings.engine, "precision": settings.precision},
             "files": {},
         }

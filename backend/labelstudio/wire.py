@@ -83,16 +83,6 @@ class Hook:
     label_config: str | None = None
 
     @property
-    def touches_annotations(self) -> bool:
-        """Whether the trainable data may have changed (deleted tasks take their annotations along)."""
-        return self.action.startswith("ANNOTATION") or self.action == "TASKS_DELETED"
-
-    @property
-    def touches_tasks(self) -> bool:
-        """Whether the pool of tasks changed."""
-        return self.action in ("TASKS_CREATED", "TASKS_DELETED")
-
-    @property
     def starts_training(self) -> bool:
         """Whether somebody asked for a round, as the "Start training" button does."""
         return self.action == START_TRAINING

@@ -137,7 +137,9 @@ def test_a_student_is_distilled_and_compared_with_its_teacher(model: Path, tmp_p
     assert [row["name"] for row in record["rows"]] in ([], ["teacher", "student"])
     assert "step 3 of 3" in result.stderr
     assert read_card(tmp_path / "student").version == record["student"]
-    assert "distilled1: 3 steps" in run(distill, *asked, "--output", tmp_path / "student").stdout
+    assert "distilled1: 3 steps" in run(distill, *asked, "--output", tmp_path / "again").stdout
+    with pytest.raises(BackendError, match="something already"):
+        run(distill, *asked, "--output", tmp_path / "student")
 
 
 def test_unlabelled_texts_are_tasks_or_strings(tmp_path: Path) -> None:

@@ -91,3 +91,59 @@ def test_one_report_is_too_few(home: Path) -> None:
     refused = run("train", "--data", str(one), "--output", str(home / "model"))
     assert refused.exit_code == 1
     assert "Too few annotated reports" in refused.stderr
+
+
+def shortened(folder: Path, name: str, tasks: slice, unlabelled: int = 0) -> Path:
+    """Some of the ten reports, the first so many without their spans."""
+    chosen = json.loads(Path(SEED).read_text("utf-8"))[tasks]
+    for task in chosen[:unlabelled]:
+        task["annotations"][0]["result"] = []
+    (folder / name).write_text(json.dumps(chosen, ensure_ascii=False), "utf-8")
+    return folder / name
+
+
+@pytest.mark.slow
+def test_reports_of_which_one_alone_has_spans_are_learned(home: Path) -> None:
+    data = shortened(home, "one.json", slice(6), unlabelled=5)
+    made = run("train", "--data", str(data), "--output", str(home / "model"), "--steps", "2", "--json")
+    assert made.exit_code == 0, made.output
+    card = json.loads(made.stdout)
+    assert list(card["evaluation"]["modes"]) == ["rules"]
+    assert len(card["evaluation"]["tasks"]) == 6
+
+
+@pytest.mark.slow
+def test_two_reports_are_enough_also_with_patience(home: Path) -> None:
+    data = shortened(home, "two.json", slice(2))
+    made = run("train", "--data", str(data), "--output", str(home / "model"), "--steps", "2", "--patience", "2")
+    assert made.exit_code == 0, made.output
+
+
+@pytest.mark.slow
+def test_a_model_to_start_from_must_not_know_what_judges(home: Path) -> None:
+    first, options = str(home / "first"), ("--steps", "2", "--json")
+    assert run("train", "--data", SEED, "--output", first, *options).exit_code == 0
+    alone = run("train", "--data", SEED, "--output", str(home / "second"), "--start", first, *options)
+    assert alone.exit_code == 1
+    assert "--validation" in alone.stderr
+    held = str(shortened(home, "held.json", slice(8, 10)))
+    judged = run(
+        "train", "--data", SEED, "--output", str(home / "second"), "--start", first, "--validation", held, *options
+    )
+    assert judged.exit_code == 0, judged.output
+    assert json.loads((home / "second" / "card.json").read_text("utf-8"))["dataset"]["holdout_tasks"] == []
+
+
+@pytest.mark.slow
+def test_a_label_that_only_the_validation_has_counts_as_missed(home: Path) -> None:
+    data = shortened(home, "train.json", slice(4))
+    tasks = json.loads(data.read_text("utf-8"))
+    for task in tasks:
+        regions = task["annotations"][0]["result"]
+        task["annotations"][0]["result"] = [r for r in regions if r["value"]["labels"] != ["TIME"]]
+    data.write_text(json.dumps(tasks, ensure_ascii=False), "utf-8")
+    model = str(home / "model")
+    made = run("train", "--data", str(data), "--validation", SEED, "--output", model, "--steps", "2", "--json")
+    assert made.exit_code == 0, made.output
+    score = json.loads(made.stdout)["evaluation"]["modes"]["model"]
+    assert score["by_label"]["TIME"]["support"] == 17

@@ -10,7 +10,8 @@ import pytest
 from backend.engine import open_engine
 from backend.engine.tokenizer import TextTokenizer
 from backend.engine.torch import load_classifier
-from backend.errors import ModelError
+from backend.errors import Conflict, ModelError
+from backend.merging import Trust
 from backend.model_card import ModelCard, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
@@ -175,6 +176,28 @@ def test_the_teachers_holdout_stays_out_of_the_students_training(teacher: Path, 
     student = teach(asked, tmp_path / "student", SETTINGS, unheard)
     assert student.card.dataset.holdout_tasks == [5, 6, 7]
     assert not {5, 6, 7} & set(student.card.training.tasks)
+
+
+def test_what_the_teacher_learned_does_not_judge_the_student(teacher: Path, tmp_path: Path) -> None:
+    everything = CARD_OF.training.model_copy(update={"tasks": [report.task_id for report in REPORTS]})
+    asked = lesson(teacher, CARD_OF.model_copy(update={"training": everything}), steps=2)
+    student = teach(asked, tmp_path / "student", SETTINGS, unheard)
+    assert (student.card.dataset.holdout_tasks, student.card.evaluation.modes, student.comparison) == ([], {}, None)
+
+
+def test_the_students_merge_goes_by_what_was_measured_of_the_student(teacher: Path, tmp_path: Path) -> None:
+    card_of = CARD_OF.model_copy(update={"trust": Trust({"network alone": (500, 500)})})
+    trust = teach(lesson(teacher, card_of, steps=2), tmp_path / "student", SETTINGS, unheard).card.trust
+    assert trust.groups
+    assert max(seen for _, seen in trust.groups.values()) < 500
+
+
+def test_a_student_takes_nobodys_place(teacher: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for place in (tmp_path, teacher):
+        with pytest.raises(Conflict, match="something already"):
+            teach(lesson(teacher, steps=2), place, SETTINGS, unheard)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_student_for_openvino_brings_its_files(teacher: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Judging a network in all its modes, and the report of `ecgal evaluate`, with the real tokenizer of a tiny model."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,11 @@ from backend.ner.spans import Span
 from backend.predictor import ModelPredictor, RulesPredictor
 from backend.rules import SpanMemory
 from trainer.dataset import Report
-from trainer.evaluation import Judged, count, cross_validate, judge, predict_spans, score, score_modes, weigh
+from trainer.evaluation import Judged, compare, count, cross_validate, judge, predict_spans, score, score_modes, weigh
 from trainer.evaluation_report import evaluate
+from trainer.promotion import decide
 from trainer.report_groups import kind_of, length_of
+from trainer.rival import Rival, unseen_spans
 
 PIECES = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", *"心率次分甲乙丙丁0123456789/，"]
 LABELS = ("HR", "EVENT")
@@ -231,3 +234,44 @@ def test_length_classes_end_at_their_numbers() -> None:
         "101 to 600",
         "over 600",
     ]
+
+
+def test_modes_that_a_fold_lacks_are_not_judged(network: ModelPredictor) -> None:
+    def fit(rest: Sequence[Report], fold: int) -> ModelPredictor | RulesPredictor:
+        return network if fold else RulesPredictor("fold", LABELS)
+
+    judged = cross_validate(REPORTS, fit, lambda _: None, seed=0)
+    assert set(judged.by_mode) == {"rules"}
+    assert set(judged.by_mode["rules"]) == {report.task_id for report in REPORTS}
+    assert weigh(judged) == (judged, Trust())
+
+
+def test_the_interval_of_the_mode_that_shall_serve_is_kept(network: ModelPredictor) -> None:
+    judged = judge(network, REPORTS)
+    modes = score_modes(judged, LABELS)
+    made = compare(modes, "model", "holdout", judged, LABELS)
+    assert made.interval is not None
+    low, high = made.interval
+    assert low <= modes["model"].micro.f1 <= high
+    assert low < high
+
+
+def test_a_merge_that_was_judged_on_the_reports_is_compared_as_if_it_had_not_been(network: ModelPredictor) -> None:
+    # By counts of its own it gets the odd one out right, by those of the others it does not.
+    reports = [*(report(i, "丙") for i in range(4)), report(4, "甲，乙", Span(0, 1, "EVENT"))]
+    known = replace(network, mode="merged", trust=Trust({"network alone": (50, 50)}))
+    assert predict_spans(known, reports)[4] == [Span(0, 1, "EVENT")]
+    candidate = weigh(judge(replace(network, trust=Trust()), reports))[0].by_mode["merged"]
+    assert unseen_spans(known, reports) == candidate
+    assert unseen_spans(network, reports) == predict_spans(network, reports)
+
+
+def test_equal_merges_are_equal_to_the_gate(network: ModelPredictor) -> None:
+    dice = random.Random(5)
+    reports = [report(i, "甲，乙", *((Span(0, 1, "EVENT"),) if dice.random() < 0.6 else ())) for i in range(40)]
+    ours, trust = weigh(judge(network, reports))
+    rival = Rival("v0", None, reports, unseen_spans(replace(network, mode="merged", trust=trust), reports))
+    evaluation = compare(score_modes(ours, LABELS), "merged", "holdout", ours, LABELS, reports, rival.found)
+    decision = decide(rival.contest(ours, "merged", evaluation, LABELS))
+    assert decision.difference == 0
+    assert decision.promote

@@ -12,7 +12,7 @@ from backend.ner.spans import Span
 from backend.settings import Settings
 from trainer.dataset import Report
 from trainer.learning import Learner
-from trainer.plan import Plan, parse_options
+from trainer.plan import Plan, layered, parse_options
 
 CONFIG = LabelConfig("label", "text", "text", ("HR", "EVENT"))
 REPORTS = [
@@ -35,6 +35,18 @@ def test_options_change_the_preset_and_the_rest_of_it_stays() -> None:
 def test_an_option_that_is_none_is_refused_by_name(text: str) -> None:
     with pytest.raises(SettingsError, match=text):
         parse_options(text)
+
+
+@pytest.mark.parametrize("text", ["start=/x", "seed=1", "threads=9", "minutes=1"])
+def test_what_has_a_setting_of_its_own_is_no_option(text: str) -> None:
+    with pytest.raises(SettingsError, match="use "):
+        parse_options(text)
+
+
+def test_an_option_of_the_call_wins_over_the_environment() -> None:
+    environment = parse_options("steps=100 layers=4")
+    recipe = Plan(options=layered(environment, {"epochs": 3.0})).recipe(25, Settings())
+    assert (recipe.steps, recipe.epochs, recipe.layers) == (0, 3.0, 4)
 
 
 def test_an_option_out_of_range_is_refused_with_its_value() -> None:
