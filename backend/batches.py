@@ -5,28 +5,26 @@ A report that cannot be parsed costs only itself: its place is taken by an error
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import PurePath
 from typing import TypeVar
 
 from backend.errors import BackendError, BadRequest
 from backend.labelstudio.wire import LONGEST_REPORT
-from backend.ner.prediction import Prediction
+from backend.ner.spans import Span
 from backend.parsing import StructuredReport, parse
 from backend.parsing.documents import TooLarge, texts
-from backend.parsing.formats import COLUMNS, csv_lines, to_json
+from backend.parsing.formats import COLUMNS, csv_head, csv_rows, report_rows, to_json
 from backend.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
-SLICE = 32
-"""Reports that are parsed in one go; between two slices other requests have their turn."""
+SLICE, SLICE_TEXT = 32, 20_000
+"""Reports, and characters in all, that are computed in one go; between two slices other requests have their turn."""
 ID_LIMIT = 200
 """Characters of an id."""
 SEVERAL = (".csv", ".jsonl", ".ndjson")
@@ -34,6 +32,7 @@ SEVERAL = (".csv", ".jsonl", ".ndjson")
 
 Id = str | int
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,11 @@ class Item:
     id: Id
     text: object
     error: BackendError | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters."""
+        return len(self.text) if isinstance(self.text, str) else 0
 
 
 @dataclass(frozen=True)
@@ -67,48 +71,74 @@ def documents(data: bytes, name: str, column: str, kind: str = "") -> list[Item]
     """
     file = f"report{kind}" if kind else name
     found, shown = texts(data, file, column), name.encode("utf-8", "replace").decode("utf-8")
-    if not file.lower().endswith(SEVERAL):
+    if not holds_several(name, kind):
         return [Item(shown, found[0])]
     return [Item(f"{shown}#{number}", text) for number, text in enumerate(found, 1)]
 
 
-def slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """The items in pieces that are parsed in one go."""
-    return (items[start : start + SLICE] for start in range(0, len(items), SLICE))
+def holds_several(name: str, kind: str = "") -> bool:
+    """Whether a document can hold several reports, named as in `documents`; its result is a list, even of one.
+
+    >>> holds_several("pool.CSV"), holds_several("a.docx"), holds_several("-", ".jsonl")
+    (True, False, True)
+    """
+    return (kind or PurePath(name).suffix.lower()) in SEVERAL
+
+
+def slices(items: Sequence[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """The items in pieces that are computed in one go; `size` gives an item's characters.
+
+    >>> [len(piece) for piece in slices([15_000, 4_000, 4_000, 50_000, 1] + [100] * 40, lambda length: length)]
+    [2, 1, 1, 32, 9]
+    """
+    piece: list[T] = []
+    held = 0
+    for item in items:
+        length = size(item)
+        if piece and (len(piece) == SLICE or held + length > SLICE_TEXT):
+            yield piece
+            piece, held = [], 0
+        piece.append(item)
+        held += length
+    if piece:
+        yield piece
 
 
 def parse_items(predictor: Predictor, labels: Collection[str], items: Sequence[Item]) -> list[Parsed]:
     """One result per item, in order; never raises for a report's sake. `labels` are the predictor's."""
-    return structure_items(labels, items, predict_items(predictor, items))
+    return structure_items(predictor.version, labels, items, find_items(predictor, items))
 
 
-def predict_items(predictor: Predictor, items: Sequence[Item]) -> list[Prediction | BackendError]:
-    """The first half of `parse_items`: one prediction per item, or why there is none."""
+def find_items(predictor: Predictor, items: Sequence[Item]) -> list[list[Span] | BackendError]:
+    """The first half of `parse_items`: the spans of each item, or why there are none."""
     problems = [item.error or problem(item.text) for item in items]
-    good = [str(item.text) for item, found in zip(items, problems, strict=True) if found is None]
-    predictions = iter(_predictions(predictor, good))
-    return [found or next(predictions) for found in problems]
+    good = [str(item.text) for item, wrong in zip(items, problems, strict=True) if wrong is None]
+    found = iter(_find(predictor, good))
+    return [wrong or next(found) for wrong in problems]
 
 
-def _predictions(predictor: Predictor, found: Sequence[str]) -> Sequence[Prediction | BackendError]:
+def _find(predictor: Predictor, good: Sequence[str]) -> Sequence[list[Span] | BackendError]:
     """All at once; when that fails one by one, so that a bad text costs only itself."""
     try:
-        return predictor.predict(found)
+        return predictor.find(good)
     except Exception:
-        return [_attempt(text, lambda said: predictor.predict([said])[0]) for text in found]
+        return [_attempt(text, lambda said: predictor.find([said])[0]) for text in good]
 
 
 def structure_items(
-    labels: Collection[str], items: Sequence[Item], predicted: Sequence[Prediction | BackendError]
+    version: str, labels: Collection[str], items: Sequence[Item], found: Sequence[list[Span] | BackendError]
 ) -> list[Parsed]:
     """The second half."""
-    return [Parsed(item.id, _structure(item, made, labels)) for item, made in zip(items, predicted, strict=True)]
+    pairs = zip(items, found, strict=True)
+    return [Parsed(item.id, _structure(item, spans, version, labels)) for item, spans in pairs]
 
 
-def _structure(item: Item, made: Prediction | BackendError, labels: Collection[str]) -> StructuredReport | BackendError:
-    if isinstance(made, BackendError):
-        return made
-    return _attempt(str(item.text), lambda text: parse(text, made.spans, made.version, labels))
+def _structure(
+    item: Item, spans: list[Span] | BackendError, version: str, labels: Collection[str]
+) -> StructuredReport | BackendError:
+    if isinstance(spans, BackendError):
+        return spans
+    return _attempt(str(item.text), lambda text: parse(text, spans, version, labels))
 
 
 def problem(text: object) -> BackendError | None:
@@ -129,19 +159,13 @@ def problem(text: object) -> BackendError | None:
 
 def to_csv(results: Iterable[Parsed]) -> Iterator[bytes]:
     """The results in CSV, piece by piece; a report that failed is one row with `error` as its item."""
-    yield from csv_lines(())
+    yield csv_head(COLUMNS)
     for parsed in results:
         if isinstance(parsed.outcome, StructuredReport):
-            yield from islice(csv_lines([(str(parsed.id), parsed.outcome)]), 1, None)  # without the header
+            yield report_rows(str(parsed.id), parsed.outcome)
         else:
-            yield _error_row(parsed)
-
-
-def _error_row(parsed: Parsed) -> bytes:
-    cells = {"report": str(parsed.id), "item": "error", "text": str(parsed.outcome)}
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow([cells.get(column) for column in COLUMNS])
-    return line.getvalue().encode("utf-8")
+            cells = {"report": str(parsed.id), "item": "error", "text": str(parsed.outcome)}
+            yield csv_rows([[cells.get(column) for column in COLUMNS]])
 
 
 def _attempt(text: str, call: Callable[[str], R]) -> R | BackendError:

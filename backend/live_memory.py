@@ -1,18 +1,25 @@
 """Reports annotated since the serving version was trained: their strings become proposals at once.
 
 A webhook puts the report here, `backend.serving` and `trainer.proposing` add its counts to the version's span
-memory. A report counts once: in here until a version serves that was trained on it. Kept in Redis, like everything
-between two rounds; a Redis that was emptied costs the proposals until the next round.
+memory. A report counts once: of several annotations of a task the one that came last, in here until a version serves
+that was trained on it. One that changed after it was learned counts as it is now, and what the version counted of it
+is taken out (`LiveReport.replaces`). Only states that came through here are known: a change of an annotation that is
+older than what is kept here counts beside what the version learned of it, until the next round.
 
-Keys, per project: `ecg:{id}:live` (hash, annotation -> report), `:live:stamp` (changes with every change). For all:
-`ecg:proposing` (sorted set of the projects whose stored predictions `trainer.proposing` shall complete).
+Kept in Redis, like everything between two rounds; a Redis that was emptied costs the proposals until the next round.
+
+Keys, per project: `ecg:{id}:live` (hash, annotation -> report), `:live:stamp` (changes with every change),
+`:live:puts` (counts what was put). For all: `ecg:proposing` (sorted set of the projects whose stored predictions
+`trainer.proposing` shall complete, the one that asked first first).
 """
 
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -22,17 +29,24 @@ from redis.exceptions import RedisError
 from backend.errors import Unavailable
 from backend.model_card import ModelCard
 from backend.ner.spans import Span
+from backend.rules import SpanMemory
 
 LIMIT = 500
 """Newest reports kept of a project: counting them takes 80 ms."""
 WAITING = "ecg:proposing"
 
 R = TypeVar("R")
+State = tuple[int, tuple[Span, ...]]
+"""The last round that had begun, and what the annotation said."""
 
 
 @dataclass(frozen=True)
 class LiveReport:
-    """An annotated report. `after` is the last round that had begun; `changed`: it may have read another state."""
+    """An annotated report. `after` is the last round that had begun; `changed`: it may have read another state.
+
+    `put` tells which came later. `earlier` are the states before, each the last of those with the same `after`.
+    `replaces` is set by `LiveMemory.reports`: what the version counted of this report, None for nothing.
+    """
 
     annotation: int
     task: int
@@ -40,6 +54,9 @@ class LiveReport:
     spans: tuple[Span, ...]
     after: int = 0
     changed: bool = False
+    put: int = field(default=0, compare=False)
+    earlier: tuple[State, ...] = ()
+    replaces: tuple[Span, ...] | None = None
 
     def is_new_to(self, card: ModelCard | None) -> bool:
         """Whether the version's memory lacks this report; None stands for the rules, which have none.
@@ -53,16 +70,34 @@ class LiveReport:
             return False
         return self.changed or self.annotation not in card.dataset.annotations
 
+    def learned_by(self, card: ModelCard | None) -> tuple[Span, ...] | None:
+        """What this annotation said when the version learned it; None if it did not, or it is not known."""
+        if card is None or self.annotation not in card.dataset.annotations or self.task in card.dataset.holdout_tasks:
+            return None
+        read = [spans for after, spans in (*self.earlier, (self.after, self.spans)) if after < card.round]
+        if read:
+            return read[-1]
+        return None if self.changed else self.spans
+
+    def following(self, old: LiveReport | None) -> LiveReport:
+        """This state of the annotation, which remembers those that rounds may have read."""
+        if old is None or old.text != self.text:
+            return self
+        earlier = [state for state in (*old.earlier, (old.after, old.spans)) if state[0] < self.after]
+        return replace(self, earlier=tuple(dict(earlier).items()))
+
     def to_json(self) -> str:
         """The report without its annotation's id."""
-        spans = [(span.start, span.end, span.label) for span in self.spans]
-        return json.dumps([self.task, self.text, spans, self.after, self.changed])
+        earlier = [(after, _bare(spans)) for after, spans in self.earlier]
+        return json.dumps([self.task, self.text, _bare(self.spans), self.after, self.changed, self.put, earlier])
 
     @classmethod
     def from_json(cls, annotation: int, stored: bytes | str) -> LiveReport:
         """What `to_json` wrote."""
-        task, text, spans, after, changed = json.loads(stored)
-        return cls(annotation, task, text, tuple(Span(*span) for span in spans), after, changed)
+        task, text, spans, after, changed, *rest = json.loads(stored)
+        put, earlier = rest or (0, ())
+        states = tuple((round_, _spans(said)) for round_, said in earlier)
+        return cls(annotation, task, text, _spans(spans), after, changed, put, states)
 
 
 class LiveMemory:
@@ -74,8 +109,7 @@ class LiveMemory:
     def put(self, project: str, reports: Sequence[LiveReport]) -> None:
         """Keep the reports; each replaces what its annotation said before."""
         if reports:
-            fields: dict[Any, Any] = {str(report.annotation): report.to_json() for report in reports}
-            _asking(lambda: self._change(project, fields, ()))
+            _asking(lambda: self._change(project, self._following(project, reports), ()))
 
     def forget(self, project: str, annotations: Iterable[int]) -> None:
         """Take back what these annotations said: skipped, made a draft, deleted."""
@@ -86,13 +120,19 @@ class LiveMemory:
     def forget_tasks(self, project: str, tasks: Iterable[int]) -> None:
         """Take back what was said of these tasks: they are gone."""
         gone = set(tasks)
-        self.forget(project, [report.annotation for report in self.reports(project) if report.task in gone])
+        self.forget(project, [report.annotation for report in self._all(project) if report.task in gone])
 
     def reports(self, project: str, card: ModelCard | None = None) -> list[LiveReport]:
-        """The reports that the version of `card` does not know (None: the rules), by annotation."""
-        stored: dict[Any, Any] = _asking(lambda: self.redis.hgetall(_key(project)))
-        reports = [LiveReport.from_json(int(number), raw) for number, raw in stored.items()]
-        return sorted((r for r in reports if r.is_new_to(card)), key=lambda report: report.annotation)
+        """The reports that the version of `card` does not know (None: the rules), one per task, by annotation."""
+        told: dict[int, list[LiveReport]] = {}
+        for report in sorted(self._all(project), key=lambda report: (report.put, report.annotation)):
+            told.setdefault(report.task, []).append(report)
+        found = [
+            replace(of_task[-1], replaces=_learned(of_task[-1].text, of_task, card))
+            for of_task in told.values()
+            if of_task[-1].is_new_to(card)
+        ]
+        return sorted(found, key=lambda report: report.annotation)
 
     def stamp(self, project: str) -> str:
         """Another text after each change; "" when nothing was ever kept."""
@@ -101,12 +141,26 @@ class LiveMemory:
 
     def request_proposing(self, project: str) -> None:
         """Ask for the stored predictions of the next tasks to be completed; asking twice is asking once."""
-        _asking(lambda: self.redis.zadd(WAITING, {project: 0}))
+        _asking(lambda: self.redis.zadd(WAITING, {project: time.time()}, nx=True))
 
     def next_project(self, timeout: float) -> str | None:
-        """Wait for a project that asks, for `timeout` seconds at most."""
+        """Wait for a project that asks, for `timeout` seconds at most; it asks no more then."""
         found: Any = _asking(lambda: self.redis.bzpopmin(WAITING, timeout))
         return found[1].decode() if found else None
+
+    def _all(self, project: str) -> list[LiveReport]:
+        stored: dict[Any, Any] = _asking(lambda: self.redis.hgetall(_key(project)))
+        return [LiveReport.from_json(int(number), raw) for number, raw in stored.items()]
+
+    def _following(self, project: str, reports: Sequence[LiveReport]) -> dict[Any, Any]:
+        """Fields of the hash for the reports, which remember what their annotations said before."""
+        put: Any = self.redis.incr(f"{_key(project)}:puts")
+        known: Any = self.redis.hmget(_key(project), [str(report.annotation) for report in reports])
+        fields: dict[Any, Any] = {}
+        for report, raw in zip(reports, known, strict=True):
+            old = LiveReport.from_json(report.annotation, raw) if raw else None
+            fields[str(report.annotation)] = replace(report, put=put).following(old).to_json()
+        return fields
 
     def _change(self, project: str, kept: dict[Any, Any], dropped: Sequence[str]) -> None:
         key = _key(project)
@@ -121,6 +175,36 @@ class LiveMemory:
         if count > LIMIT:
             oldest = sorted(self.redis.hkeys(key), key=int)[: count - LIMIT]
             self.redis.hdel(key, *oldest)
+
+
+def without_replaced(memory: SpanMemory, reports: Iterable[LiveReport]) -> SpanMemory:
+    """The memory of the version that `reports` are new to, less what it counted of them before they changed.
+
+    >>> report = LiveReport(1, 1, "ab cd", (Span(3, 5, "X"),), replaces=(Span(0, 2, "X"),))
+    >>> without_replaced(SpanMemory({"ab": {"X": 1}, "cd": {"X": 3}}, {"cd": 1}), [report])
+    SpanMemory(labelled={'cd': {'X': 3}}, unlabelled={})
+    """
+    old = [(report.text, report.replaces) for report in reports if report.replaces is not None]
+    if not old:
+        return memory
+    gone = SpanMemory.from_reports(old, memory.labelled)
+    left = {said: Counter(counts) - Counter(gone.labelled.get(said)) for said, counts in memory.labelled.items()}
+    unlabelled = Counter(memory.unlabelled) - Counter(gone.unlabelled)
+    return SpanMemory({said: dict(counts) for said, counts in left.items() if counts}, dict(unlabelled))
+
+
+def _learned(text: str, reports: Iterable[LiveReport], card: ModelCard | None) -> tuple[Span, ...] | None:
+    """What the version counted of a task, by whichever of its annotations."""
+    learned = (report.learned_by(card) for report in reports if report.text == text)
+    return next((spans for spans in learned if spans is not None), None)
+
+
+def _bare(spans: Iterable[Span]) -> list[tuple[int, int, str]]:
+    return [(span.start, span.end, span.label) for span in spans]
+
+
+def _spans(stored: Iterable[Sequence[Any]]) -> tuple[Span, ...]:
+    return tuple(Span(*span) for span in stored)
 
 
 def _key(project: str) -> str:

@@ -1,11 +1,12 @@
 """From report text to a prediction: the one path that serves, ranks and is evaluated.
 
 Two kinds: rules with span memory (before there is a network), and a trained version in the mode its
-card names. Both answer in input order and compute identical texts once. No Label Studio in here.
+card names. Both answer in input order; the network computes identical texts once. No Label Studio in here.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,6 +48,9 @@ class Predictor(Protocol):
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order."""
 
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The spans of each prediction, for those who need no uncertainty."""
+
 
 @dataclass(frozen=True)
 class RulesPredictor:
@@ -58,10 +62,13 @@ class RulesPredictor:
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order; the uncertainty is what the rules leave unexplained."""
-        return [self._one(text) for text in texts]
+        return [self._one(text, spans) for text, spans in zip(texts, self.find(texts), strict=True)]
 
-    def _one(self, text: str) -> Prediction:
-        spans = propose(text, self.labels, self.memory)
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The spans of each text, in order."""
+        return [propose(text, self.labels, self.memory) for text in texts]
+
+    def _one(self, text: str, spans: Sequence[Span]) -> Prediction:
         doubt = uncertainty(text, spans)
         return Prediction(tuple(spans), doubt, doubt, self.version)
 
@@ -102,6 +109,15 @@ class ModelPredictor:
         found = {tagged.text: self.decode(tagged) for tagged in self.tag(distinct)}
         return [found[text] for text in texts]
 
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The spans of each text, in order, those of `predict`; in the mode of the rules the network is not asked."""
+        distinct = list(dict.fromkeys(texts))
+        if self.mode == "rules":
+            found = {text: self._with_fresh(text, self._proposed(text)) for text in distinct}
+        else:
+            found = {tagged.text: self._with_fresh(tagged.text, self.spans(tagged)) for tagged in self.tag(distinct)}
+        return [found[text] for text in texts]
+
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
         """What the network says about each text, in order."""
         encodings = [self.tokenizer.encode(text) for text in texts]
@@ -123,20 +139,24 @@ class ModelPredictor:
     def decode(self, tagged: Tagged) -> Prediction:
         """Spans in this version's mode, with the uncertainty."""
         doubt = mean_token_entropy(temper(tagged.probabilities, self.temperature))
-        spans = complete(self.spans(tagged), remembered(tagged.text, self.labels, self.fresh))
-        return Prediction(tuple(spans), doubt, doubt, self.version)
+        return Prediction(tuple(self._with_fresh(tagged.text, self.spans(tagged))), doubt, doubt, self.version)
+
+    def _with_fresh(self, text: str, spans: Sequence[Span]) -> list[Span]:
+        return complete(spans, remembered(text, self.labels, self.fresh))
+
+    def _proposed(self, text: str) -> list[Span]:
+        return propose(text, self.labels, self.memory)
 
     def spans(self, tagged: Tagged) -> list[Span]:
         """What the text holds by the version's mode, with the project's present labels."""
-        text = tagged.text
         if self.mode == "rules":
-            return propose(text, self.labels, self.memory)
+            return self._proposed(tagged.text)
         if self.mode == "merged":
             # Before the temperature, as the trust was measured.
-            return merge(propose(text, self.labels, self.memory), self.network_spans(tagged), self.trust)
+            return merge(self._proposed(tagged.text), self.network_spans(tagged), self.trust)
         found = self.network_spans(tagged, self.temperature)
         unknown = set(self.labels) - set(self.scheme.labels)
-        return overlay(found, propose(text, unknown, self.memory)) if unknown else found
+        return overlay(found, propose(tagged.text, unknown, self.memory)) if unknown else found
 
     def network_spans(self, tagged: Tagged, temperature: float = 1.0) -> list[Span]:
         """What the network alone finds of the present labels, whatever the mode."""
@@ -214,18 +234,31 @@ def open_model(
     temperature: float = 1.0,
     trust: Trust | None = None,
 ) -> ModelPredictor:
-    """The network in `folder`, which knows the `trained` labels; raises ModelError."""
+    """The network in `folder`, which knows the `trained` labels; raises ModelError, also when it knows others."""
+    scheme, tokenizer = LabelScheme(tuple(trained)), TextTokenizer.from_folder(folder)
+    engine = open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads)
+    _check_tags(folder, scheme)
     return ModelPredictor(
         version,
         mode,
-        LabelScheme(tuple(trained)),
+        scheme,
         tuple(labels),
-        TextTokenizer.from_folder(folder),
-        open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads),
+        tokenizer,
+        engine,
         memory,
         temperature,
         trust or Trust(),
     )
+
+
+def _check_tags(folder: Path, scheme: LabelScheme) -> None:
+    """Refuse a network whose columns are not the tags of the scheme, in its order."""
+    names = json.loads((folder / "config.json").read_text("utf-8"))["id2label"]
+    tags = [name for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
+    if tags != list(scheme.tags):
+        knows = ", ".join(dict.fromkeys(tag.partition("-")[2] for tag in tags if tag != "O"))
+        what = f"The model card names the labels {', '.join(scheme.labels)}, but the network of {folder.name} knows"
+        raise ModelError(what, knows, "give it the card.json it was trained with, or train it again")
 
 
 def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings) -> Predictor:

@@ -10,14 +10,15 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from backend.errors import BackendError, LabelConfigError, Unavailable
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import empty_prediction, prediction_json, task_text
-from backend.live_memory import LiveMemory
+from backend.live_memory import LiveMemory, LiveReport, without_replaced
 from backend.ner.prediction import Prediction
-from backend.predictor import Predictor, RulesPredictor, extend, load_predictor
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, extend, load_predictor
 from backend.ranking.control import priority
 from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
@@ -125,8 +126,8 @@ class Serving:
             stamp = self._live.stamp(project)
             if stamp != known[0]:
                 card = None if version == RULES_VERSION else self.registry.card(project, version)
-                reports = [(report.text, report.spans) for report in self._live.reports(project, card)]
-                known = self._extended[key] = (stamp, extend(self._loaded[key], reports))
+                reports = self._live.reports(project, card)
+                known = self._extended[key] = (stamp, _extended(self._loaded[key], reports))
         except Unavailable:
             self._ask_again = time.monotonic() + PAUSE
         return known[1]
@@ -180,3 +181,10 @@ class Serving:
         """Where the holdout tasks of a project take their random places from."""
         ranking = self.registry.ranking(project) if project else None
         return ranking.distribution if ranking and ranking.version == version else ()
+
+
+def _extended(predictor: Predictor, reports: Sequence[LiveReport]) -> Predictor:
+    """The predictor with what the reports say now, without what it counted of them before they changed."""
+    if isinstance(predictor, RulesPredictor | ModelPredictor):
+        predictor = replace(predictor, memory=without_replaced(predictor.memory, reports))
+    return extend(predictor, [(report.text, report.spans) for report in reports])

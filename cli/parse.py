@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backend import overview
-from backend.batches import Item, Parsed, documents, parse_items, slices, to_csv
+from backend.batches import Item, Parsed, documents, holds_several, parse_items, slices, to_csv
 from backend.errors import BackendError, BadRequest
 from backend.parsing.documents import COLUMN
 from backend.parsing.formats import to_json
@@ -62,9 +62,10 @@ def parse(
     predictor, labels = _predictor(model, project)
     items = list(chain.from_iterable(read))
     reported = _Reported()
-    results = reported.through(p for piece in slices(items) for p in parse_items(predictor, labels, piece))
+    pieces = slices(items, lambda item: item.size)
+    results = reported.through(parsed for piece in pieces for parsed in parse_items(predictor, labels, piece))
     with _opened(output) as sink:
-        for piece in _encoded(results, form, single=len(items) == 1):
+        for piece in _encoded(results, form, _is_single(files, kind)):
             sink.write(piece)
         if reported.failed == len(items):
             sys.exit(1)  # within: the output stays as it was
@@ -86,13 +87,22 @@ class _Reported:
             yield parsed
 
 
+def _suffix(file: str, kind: str | None) -> str:
+    """What the file is, where its name does not tell."""
+    return f".{kind}" if kind else ".txt" if file == STDIN else ""
+
+
+def _is_single(files: Sequence[str], kind: str | None) -> bool:
+    """Whether the answer is one report and no list, as that of POST /api/parse for the same document."""
+    return len(files) == 1 and not holds_several(files[0], _suffix(files[0], kind))
+
+
 def _read(file: str, column: str, kind: str | None) -> list[Item]:
     """The reports of a file; one that cannot be read is an error in its place."""
-    name, is_stdin = ("stdin", True) if file == STDIN else (file, False)
-    suffix = f".{kind}" if kind else ".txt" if is_stdin else ""
+    name = "stdin" if file == STDIN else file
     try:
-        data = sys.stdin.buffer.read() if is_stdin else Path(file).read_bytes()
-        return documents(data, name, column, suffix)
+        data = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+        return documents(data, name, column, _suffix(file, kind))
     except OSError as error:
         return [Item(name, None, BadRequest("The file cannot be read", error.strerror or "", "check its name"))]
     except BackendError as error:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from backend.settings import LOOPBACK, Settings
+from backend.settings import Settings
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 120.0
@@ -28,15 +28,13 @@ class ApiError(Exception):
 
 
 def backend_url(settings: Settings) -> str:
-    """Where the web process is seen from here.
+    """Where the web process is on this machine.
 
-    On loopback by port, because ECG_PUBLIC_URL may be a name that only Label Studio's container knows; else by
-    ECG_PUBLIC_URL, because the console may run in a container of its own.
+    Never ECG_PUBLIC_URL: that may be a name which only Label Studio's container knows, or a proxy outside, which
+    would see the key.
     """
-    if settings.host in LOOPBACK or not settings.public_url:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-        return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-    return settings.url
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 class Backend:
@@ -58,15 +56,8 @@ class Backend:
         return list(self._json("GET", "/api/projects"))
 
     def parse(self, text: str, project: str) -> Row:
-        """The structured report; without a project by the rules."""
+        """The structured report; without a project by the only network that serves, else by the rules."""
         return dict(self._json("POST", "/api/parse", json={"text": text}, params=_given(project=project)))
-
-    def parse_csv(self, text: str, project: str) -> bytes:
-        """The same as CSV with a byte order mark."""
-        query = _given(project=project)
-        return self._ask(
-            "POST", "/api/parse", json={"text": text}, params=query, headers={"Accept": "text/csv"}
-        ).content
 
     def queue(self, project: str, top: int) -> list[Row]:
         """The tasks to annotate next."""
@@ -105,20 +96,16 @@ class Backend:
         return dict(self._json("POST", _path(project, "rollback")))
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._ask(method, path, **options)
-        try:
-            return answer.json()
-        except ValueError:
-            raise ApiError(answer.status_code, "This is not the backend", self.url, "check ECG_PORT") from None
-
-    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ApiError(0, "The backend does not answer", self.url, type(error).__name__) from None
-        if answer.is_success:
-            return answer
-        raise _refused(answer)
+        if not answer.is_success:
+            raise _refused(answer)
+        try:
+            return answer.json()
+        except ValueError:
+            raise ApiError(answer.status_code, "This is not the backend", self.url, "check ECG_PORT") from None
 
 
 def _refused(answer: httpx.Response) -> ApiError:

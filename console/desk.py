@@ -17,11 +17,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Desk:
-    """The backend, the words, and the project that is looked at ("" when there is none)."""
+    """The backend, the words, and the project that is looked at ("" when there is none).
+
+    `lost`: why the backend does not say which projects there are.
+    """
 
     backend: Backend
     say: Words
     project: str
+    lost: ApiError | None = None
 
 
 def show(desk: Desk, screen: Callable[[Desk], None]) -> None:
@@ -53,8 +57,10 @@ def problem(say: Words, error: ApiError) -> None:
 
 
 def has_project(desk: Desk) -> bool:
-    """Whether there is a project; says so where there is none."""
-    if not desk.project:
+    """Whether there is a project; says so where there is none, or why that is not known."""
+    if not desk.project and desk.lost:
+        problem(desk.say, desk.lost)
+    elif not desk.project:
         st.info(desk.say("problem.no_project"), icon=":material/link_off:")
     return bool(desk.project)
 

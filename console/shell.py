@@ -9,7 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from backend.settings import Settings
-from console.api import ApiError, Backend, backend_url
+from console.api import ApiError, Backend, Row, backend_url
 from console.desk import Desk, problem, show
 from console.screens import errors, parse, queue, training
 from console.texts import LANGUAGES, Language, Words
@@ -44,8 +44,7 @@ def main() -> None:
     say = Words(_language())
     if not _entered(settings, say):
         return
-    backend = connected(settings)
-    desk = Desk(backend, say, _project(backend, say))
+    desk = _desk(connected(settings), say)
     pages = [
         st.Page(_runner(desk, screen), title=say(f"page.{name}"), icon=icon, url_path=name, default=name == "parse")
         for name, (screen, icon) in SCREENS.items()
@@ -101,18 +100,24 @@ def _entered(settings: Settings, say: Words) -> bool:
     return False
 
 
-def _project(backend: Backend, say: Words) -> str:
-    """The project chosen in the side bar; "" when there is none, or the backend does not answer."""
+def _desk(backend: Backend, say: Words) -> Desk:
+    """With the project chosen in the side bar; while the backend does not list them, the one chosen last."""
     try:
         projects = {row["project"]: row for row in backend.projects()}
     except ApiError as error:
         with st.sidebar:
             problem(say, error)
-        return ""
-    if not projects:
-        return ""
+        return Desk(backend, say, st.session_state.get("chosen", ""), error)
     with st.sidebar:
-        project = st.selectbox(say("app.project"), list(projects), key="project")
-        if projects[project]["url"]:
-            st.link_button(say("app.label_studio"), projects[project]["url"], width="stretch")
+        st.session_state["chosen"] = _chosen(projects, say) if projects else ""
+    return Desk(backend, say, st.session_state["chosen"])
+
+
+def _chosen(projects: dict[str, Row], say: Words) -> str:
+    # Streamlit forgets the choice of a box that was not drawn once.
+    if "project" not in st.session_state and st.session_state.get("chosen") in projects:
+        st.session_state["project"] = st.session_state["chosen"]
+    project = st.selectbox(say("app.project"), list(projects), key="project")
+    if projects[project]["url"]:
+        st.link_button(say("app.label_studio"), projects[project]["url"], width="stretch")
     return str(project)

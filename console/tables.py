@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backend.parsing.formats import csv_head, csv_rows
 from console.texts import Words
 
 Row = dict[str, Any]
 KINDS = ("mean", "fastest", "slowest")
 FIGURES = 8
 """Key figures shown at most: two rows of four."""
-MARK = "\ufeff"
-"""Byte order mark: without it Excel takes CSV for the local code page."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
@@ -111,11 +107,7 @@ def amount(item: Row) -> str:
 def queue_csv(rows: Iterable[Row]) -> bytes:
     """The queue as CSV for Excel: UTF-8 with byte order mark; a cell that would be a formula gets an apostrophe."""
     columns = ("rank", "task_id", "priority", "uncertainty", "reason", "url", "preview")
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([[_guarded(row[column]) for column in columns] for row in rows])
-    return (MARK + lines.getvalue()).encode("utf-8", "replace")
+    return csv_head(columns) + csv_rows([row[column] for column in columns] for row in rows)
 
 
 def history(models: Iterable[Row], say: Words) -> list[Row]:
@@ -185,7 +177,3 @@ def _gain(model: Row) -> str:
 def _decision(model: Row, say: Words) -> str:
     taken = say("training.promoted") if model["promoted"] else say("training.kept")
     return f"{taken} · {say.said(model['state'])}" if model["state"] else taken
-
-
-def _guarded(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" \n").startswith(_FORMULA) else cell

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,19 @@ def proposed(parts: WebParts, text: str = f"又见{TERM}") -> list[tuple[str, st
     return [(found["value"]["text"], found["value"]["labels"][0]) for found in answer["result"]]
 
 
-def publish(parts: WebParts, number: int, annotations: list[int], holdout: list[int] | None = None) -> ModelCard:
-    """A version without network and with an empty memory, made from these annotations; it serves."""
+def publish(
+    parts: WebParts,
+    number: int,
+    annotations: list[int],
+    holdout: list[int] | None = None,
+    memory: SpanMemory = EMPTY_MEMORY,
+) -> ModelCard:
+    """A version without network and with the memory, made from these annotations; it serves."""
     made = card(number).model_copy(update={"project": "7"})
     dataset = made.dataset.model_copy(update={"annotations": annotations, "holdout_tasks": holdout or []})
     made = made.model_copy(update={"dataset": dataset})
     folder = parts.registry.new_folder("7")
-    (folder / "memory.json").write_text(EMPTY_MEMORY.to_json(), "utf-8")
+    (folder / "memory.json").write_text(memory.to_json(), "utf-8")
     parts.registry.publish(made, folder)
     parts.registry.promote("7", made.version)
     return made
@@ -211,13 +218,97 @@ def test_a_round_that_has_begun_is_not_taken_for_one_that_read_the_report(parts:
     assert proposed(parts) == [(TERM, "EVENT")]
 
 
+def test_of_two_annotations_of_a_report_the_last_counts(parts: WebParts) -> None:
+    hints.receive(parts, body("ANNOTATION_CREATED", 1, label="EVENT"), 0.0)
+    hints.receive(parts, body("ANNOTATION_CREATED", 2, label="DIAG"), 1.0)
+    assert proposed(parts) == [(TERM, "DIAG")]
+    hints.receive(parts, body("ANNOTATION_UPDATED", 1, label="EVENT"), 2.0)
+    assert proposed(parts) == [(TERM, "EVENT")]
+    hints.receive(parts, {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}], "project": {"id": 7}}, 3.0)
+    assert proposed(parts) == [(TERM, "DIAG")]
+    hints.receive(parts, body("ANNOTATION_UPDATED", 1, label="EVENT"), 4.0)
+    hints.receive(parts, {"action": "TASKS_DELETED", "tasks": [{"id": 1}], "project": {"id": 7}}, 5.0)
+    assert proposed(parts) == []
+
+
+def learn(parts: WebParts, number: int, states: Mapping[int, str]) -> None:
+    """A round that begins, learns the term in one report per annotation under its label, and serves."""
+    parts.queue.take("7", number)
+    memory = SpanMemory.from_reports([(f"可见{TERM}", [Span(2, 6, label)]) for label in states.values()])
+    publish(parts, number, list(states), memory=memory)
+
+
+def counted(parts: WebParts) -> Mapping[str, int]:
+    """How often the term counts under each label, for the stored predictions."""
+    return Proposals.of(WorkerParts.open(parts.settings), "7").memory.labelled.get(TERM, {})
+
+
+def test_a_correction_takes_out_what_the_version_counted(parts: WebParts) -> None:
+    hints.receive(parts, body("ANNOTATION_CREATED"), 0.0)
+    learn(parts, 1, {1: "EVENT"})
+    assert proposed(parts) == [(TERM, "EVENT")]
+    hints.receive(parts, body("ANNOTATION_UPDATED", label="DIAG"), 1.0)
+    assert proposed(parts) == [(TERM, "DIAG")]
+    assert counted(parts) == {"DIAG": 1}
+    hints.receive(parts, body("ANNOTATION_UPDATED", result=[]), 2.0)
+    assert proposed(parts) == []
+    assert counted(parts) == {}
+
+
+def test_a_correction_leaves_what_other_reports_say(parts: WebParts) -> None:
+    numbers = range(1, 11)
+    for number in numbers:
+        hints.receive(parts, body("ANNOTATION_CREATED", number, number), 0.0)
+    learn(parts, 1, dict.fromkeys(numbers, "EVENT"))
+    hints.receive(parts, body("ANNOTATION_UPDATED", 3, 3, label="DIAG"), 1.0)
+    assert counted(parts) == {"EVENT": 9, "DIAG": 1}
+    assert proposed(parts) == [(TERM, "EVENT")]
+
+
+def test_each_version_loses_the_state_that_it_learned(parts: WebParts) -> None:
+    hints.receive(parts, body("ANNOTATION_CREATED", label="EVENT"), 0.0)
+    learn(parts, 1, {1: "EVENT"})
+    hints.receive(parts, body("ANNOTATION_UPDATED", label="DIAG"), 1.0)
+    learn(parts, 2, {1: "DIAG"})
+    assert counted(parts) == {"DIAG": 1}, "learned, it counts in the version alone"
+    for label in ("DIAG", "EVENT"):
+        hints.receive(parts, body("ANNOTATION_UPDATED", label=label), 2.0)
+        assert counted(parts) == {label: 1}
+    hints.receive(parts, body("ANNOTATION_UPDATED", label="DIAG"), 3.0)
+    parts.registry.promote("7", parts.registry.versions("7")[-1].version)
+    assert counted(parts) == {"DIAG": 1}, "version 1 loses its EVENT"
+
+
+def test_a_later_annotation_replaces_the_one_that_the_version_learned(parts: WebParts) -> None:
+    hints.receive(parts, body("ANNOTATION_CREATED", 1), 0.0)
+    learn(parts, 1, {1: "EVENT"})
+    hints.receive(parts, body("ANNOTATION_CREATED", 2, label="DIAG"), 1.0)
+    assert counted(parts) == {"DIAG": 1}
+
+
+def test_a_state_that_nobody_told_of_stays_counted(parts: WebParts) -> None:
+    learn(parts, 1, {1: "EVENT"})
+    hints.receive(parts, body("ANNOTATION_UPDATED", label="DIAG"), 1.0)
+    assert counted(parts) == {"EVENT": 1, "DIAG": 1}
+
+
+def test_nothing_is_taken_out_for_a_report_that_was_held_out(parts: WebParts) -> None:
+    hints.receive(parts, body("ANNOTATION_CREATED", 1, 1), 0.0)
+    hints.receive(parts, body("ANNOTATION_CREATED", 2, 2), 0.0)
+    parts.queue.take("7", 1)
+    memory = SpanMemory.from_reports([(f"可见{TERM}", [Span(2, 6, "EVENT")])])
+    publish(parts, 1, [1, 2], holdout=[1], memory=memory)
+    hints.receive(parts, body("ANNOTATION_UPDATED", 1, 1), 1.0)
+    assert counted(parts) == {"EVENT": 2}
+
+
 # The store ----------------------------------------------------------------------------------------
 
 
 def test_only_the_newest_reports_are_kept(redis: Redis) -> None:
     live = LiveMemory(redis)
-    live.put("7", [report(number) for number in range(1, LIMIT + 1)])
-    live.put("7", [report(LIMIT + 1)])
+    live.put("7", [report(number, task=number) for number in range(1, LIMIT + 1)])
+    live.put("7", [report(LIMIT + 1, task=LIMIT + 1)])
     assert [found.annotation for found in live.reports("7")] == list(range(2, LIMIT + 2))
 
 
@@ -225,6 +316,13 @@ def test_a_report_survives_the_store_unchanged(redis: Redis) -> None:
     live, odd = LiveMemory(redis), LiveReport(3, 4, "早搏\r\n𠮷", (Span(0, 2, "EVENT"),), after=5, changed=True)
     live.put("7", [odd])
     assert live.reports("7") == [odd]
+    live.put("7", [replace(odd, spans=(), after=6)])
+    assert live.reports("7") == [replace(odd, spans=(), after=6, earlier=((5, odd.spans),))]
+
+
+def test_a_report_that_an_older_release_stored_is_read(redis: Redis) -> None:
+    redis.hset("ecg:7:live", "3", json.dumps([4, "早搏", [[0, 2, "EVENT"]], 5, True]))
+    assert LiveMemory(redis).reports("7") == [LiveReport(3, 4, "早搏", (Span(0, 2, "EVENT"),), after=5, changed=True)]
 
 
 def test_each_change_is_noticed(redis: Redis) -> None:
@@ -242,6 +340,13 @@ def test_asking_for_proposals_twice_is_asking_once(redis: Redis) -> None:
     live.request_proposing("7")
     live.request_proposing("7")
     assert [live.next_project(0.01), live.next_project(0.01)] == ["7", None]
+
+
+def test_the_project_that_asked_first_comes_first(redis: Redis) -> None:
+    live = LiveMemory(redis)
+    for project in ("9", "10", "9"):
+        live.request_proposing(project)
+    assert [live.next_project(0.01), live.next_project(0.01)] == ["9", "10"]
 
 
 def test_without_redis_predictions_go_on(tmp_path: Path) -> None:
@@ -311,6 +416,17 @@ def test_the_network_keeps_what_a_term_does_not_wholly_cover(
 # Stored predictions -------------------------------------------------------------------------------
 
 
+def test_what_a_term_displaced_comes_back_when_it_is_taken_back() -> None:
+    text = "可见龘靐现象，早搏"
+    before = [region(text, said, label) for said, label in (("龘靐", "DIAG"), ("早搏", "EVENT"))]
+    added = proposals(龘靐现象="EVENT").result(text, before)
+    assert [(r["value"]["text"], r["value"]["labels"]) for r in added] == [(TERM, ["EVENT"]), ("早搏", ["EVENT"])]
+    relabelled = proposals(龘靐现象="DIAG").result(text, added)
+    assert proposals(龘靐现象="DIAG").result(text, relabelled) == relabelled
+    assert proposals().result(text, relabelled) == before
+    assert proposals(龘靐="EVENT").result(text, relabelled) == before, "the network has the shorter term itself"
+
+
 def proposals(rules: bool = False, **labelled: str) -> Proposals:
     memory = SpanMemory.from_reports([(said, [Span(0, len(said), label)]) for said, label in labelled.items()])
     return Proposals(RULES_VERSION, parse_label_config(CONFIG), memory, memory, rules)
@@ -341,9 +457,9 @@ def test_only_terms_that_nobody_but_annotators_knows_are_sought(parts: WebParts)
     result = [region(text, said, "EVENT") for said in ("室性早搏", TERM)]
     hints.receive(parts, body("ANNOTATION_CREATED", text=text, result=result), 0.0)
     workers = WorkerParts.open(parts.settings)
-    assert Proposals.of(workers, "7").terms == {TERM}
+    assert Proposals.of(workers, "7").terms == {TERM: "EVENT"}
     made = publish(parts, 1, [])
-    assert (Proposals.of(workers, "7").version, Proposals.of(workers, "7").terms) == (made.version, frozenset())
+    assert (Proposals.of(workers, "7").version, Proposals.of(workers, "7").terms) == (made.version, {})
     assert workers.live.next_project(0.01) == "7", "the webhook asked for it"
 
 

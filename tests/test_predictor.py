@@ -1,18 +1,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
+from backend.batches import Item, parse_items
 from backend.engine.tokenizer import TextTokenizer
+from backend.errors import ModelError
 from backend.merging import Trust
 from backend.model_card import Mode
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
-from backend.predictor import ModelPredictor, RulesPredictor, overlay, temper
-from backend.rules import SpanMemory
+from backend.predictor import ModelPredictor, RulesPredictor, extend, open_model, overlay, temper
+from backend.rules import EMPTY_MEMORY, SpanMemory
+from backend.settings import Settings
+from tests.networks import write_network
 
 SCHEME = LabelScheme(("HR", "EVENT"))
 ALPHABET = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", *"心率次分甲乙丙丁0123456789/，"]
@@ -111,6 +116,30 @@ def test_rules_mode_asks_the_network_for_the_uncertainty_alone(predictor: ModelP
     assert found.uncertainty > 0.1
 
 
+@pytest.mark.parametrize("mode", ["rules", "model", "merged"])
+def test_what_is_found_is_what_is_predicted_with_what_annotators_labelled_since(
+    predictor: ModelPredictor, mode: Mode
+) -> None:
+    texts = ["心率75次/分，甲8", "甲乙丙，丁", "", "心率75次/分，甲8"]
+    bare = replace(predictor, mode=mode)
+    extended = extend(bare, [("甲乙丙，丁", [Span(0, 3, "EVENT")])])
+    for version in (bare, extended):
+        assert version.find(texts) == [list(prediction.spans) for prediction in version.predict(texts)]
+    assert extended.find(texts)[1] == [Span(0, 3, "EVENT")]
+    assert bare.find(texts)[1] == []
+
+
+def test_the_network_is_asked_for_spans_only_where_its_mode_needs_it(
+    predictor: ModelPredictor, engine: DigitsAreHeartRates
+) -> None:
+    items = [Item(1, "心率75次/分")]
+    (parsed,) = parse_items(replace(predictor, mode="rules"), ("HR",), items)
+    assert '"value":75' in parsed.to_json()
+    assert engine.asked == []
+    parse_items(replace(predictor, mode="merged"), ("HR",), items)
+    assert len(engine.asked) == 1
+
+
 def test_merged_takes_what_was_right_more_often(predictor: ModelPredictor) -> None:
     text = "心率72次/分，甲8"
     for trust, found in (
@@ -162,6 +191,31 @@ def test_rules_predict_without_a_network() -> None:
     assert list(found.spans) == [Span(2, 7, "HR")]
     assert 0 <= found.uncertainty <= 1
     assert found.version == "rules-1"
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network of HR and EVENT, for torch."""
+    return write_network(tmp_path_factory.mktemp("network"), ("HR", "EVENT"), "心率次分0123456789", openvino=False)
+
+
+def opened(folder: Path, *trained: str) -> ModelPredictor:
+    settings = Settings(engine="torch", precision="f32", threads=1)
+    return open_model(folder, "v", "model", trained, ("HR", "EVENT"), EMPTY_MEMORY, settings)
+
+
+def test_a_network_is_opened_with_the_labels_it_was_trained_on(network: Path) -> None:
+    (prediction,) = opened(network, "HR", "EVENT").predict(["心率75次/分"])
+    assert 0 < prediction.uncertainty <= 1
+
+
+@pytest.mark.parametrize("trained", [("HR",), ("HR", "EVENT", "DIAG"), ("HR", "DIAG"), ("EVENT", "HR")])
+def test_a_card_with_other_labels_than_the_network_is_refused_at_once(network: Path, trained: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError) as caught:
+        opened(network, *trained)
+    assert ", ".join(trained) in caught.value.what
+    assert caught.value.value == "HR, EVENT"
+    assert "train it again" in caught.value.hint
 
 
 def test_an_overlay_keeps_the_first_and_fills_the_gaps() -> None:

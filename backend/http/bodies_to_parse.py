@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from backend.batches import ID_LIMIT, SEVERAL, Item, documents
+from backend.batches import ID_LIMIT, Item, documents, holds_several
 from backend.errors import BackendError, BadRequest
 from backend.http.body import parse_json
 from backend.http.body import read as read_body
@@ -110,7 +110,7 @@ def _is_id(name: object) -> bool:
 def _document(raw: bytes, suffix: str, column: str) -> Body:
     found = documents(raw, "", column, suffix)
     items = [Item(place, item.text) for place, item in enumerate(found, 1)]
-    return Body(items, single=suffix not in SEVERAL)
+    return Body(items, single=not holds_several("", suffix))
 
 
 async def _form(request: Request, raw: bytes, work: Work, column: str) -> Body:
@@ -132,7 +132,7 @@ async def _form(request: Request, raw: bytes, work: Work, column: str) -> Body:
         raise BadRequest("The form holds no file", f"{len(options)} options", "send the document as a file")
     if len(sent) == 1:
         data, name = sent[0]
-        return Body(await work(documents, data, name, column), not name.lower().endswith(SEVERAL), options)
+        return Body(await work(documents, data, name, column), not holds_several(name), options)
     return Body([item for data, name in sent for item in await work(_readable, data, name, column)], False, options)
 
 

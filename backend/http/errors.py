@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -18,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from backend.errors import BackendError
+from backend.logs import type_and_place
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,7 @@ def error_answer(status: int, what: str, value: str = "", hint: str = "") -> Ans
 
 def log_unexpected(error: Exception) -> None:
     """Log type and place, never the message: it may quote a report."""
-    frame = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f"{frame[0].filename}:{frame[0].lineno}" if frame else "?"
-    log.error("Unexpected %s at %s", type(error).__name__, place)
+    log.error("Unexpected %s", type_and_place(error))
 
 
 def unexpected(error: Exception) -> Answer:

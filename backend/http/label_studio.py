@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
+from backend.batches import slices
 from backend.errors import BackendError, BadRequest
 from backend.http import auth, hints
 from backend.http.body import json_object
@@ -19,13 +20,17 @@ from backend.http.errors import Answer, log_unexpected
 from backend.http.jobs import job_status
 from backend.http.metrics import Metrics
 from backend.http.parts import WebParts
-from backend.labelstudio.wire import PredictRequest, empty_prediction, parse_predict, parse_setup, project_id
+from backend.labelstudio.wire import (
+    PredictRequest,
+    empty_prediction,
+    parse_predict,
+    parse_setup,
+    project_id,
+    task_text,
+)
 from backend.registry import RULES_VERSION
 
 log = logging.getLogger(__name__)
-
-SLICE = 32
-"""Tasks that are predicted in one go; between two slices other requests have their turn."""
 
 HEALTH = {"status": "UP", "model_class": "ECGNERModel"}
 
@@ -58,10 +63,10 @@ async def predict(request: Request) -> Answer:
     """One result per task, whatever the tasks are."""
     started = time.perf_counter()
     parts, fields = parts_of(request), parse_predict(await json_object(request))
-    await parts.work(parts.serving.config, fields.project_id, fields.label_config)
+    config = await parts.work(parts.serving.config, fields.project_id, fields.label_config)
     results: list[dict[str, Any]] = []
-    for start in range(0, len(fields.tasks), SLICE):
-        results += await _predict_slice(parts, fields, fields.tasks[start : start + SLICE])
+    for piece in slices(fields.tasks, lambda task: len(task_text(task, config) or "")):
+        results += await _predict_slice(parts, fields, piece)
     version = results[-1]["model_version"] if results else await parts.work(parts.serving.version, fields.project_id)
     _report(request.app.state.metrics, fields, results, version, time.perf_counter() - started)
     return Answer({"results": results, "model_version": version})

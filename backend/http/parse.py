@@ -1,7 +1,8 @@
 """POST /api/parse: reports in (JSON, text, documents), structured data out (JSON, CSV, a stream of JSON lines).
 
-Everything that computes runs in the inference thread, slice by slice, so that an annotator's request and /health
-have their turn in between. Answers hold what reports say, log lines and errors never do.
+Spans are found in the inference thread, slice by slice, so that an annotator's request has its turn in between;
+documents, structure and answers are made in other threads, so that /health has. Answers hold what reports say, log
+lines and errors never do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from backend import overview
-from backend.batches import Item, Parsed, predict_items, slices, structure_items, to_csv
+from backend.batches import Item, Parsed, find_items, slices, structure_items, to_csv
 from backend.errors import BackendError, BadRequest
 from backend.http import auth, bodies_to_parse
 from backend.http.label_studio import parts_of
@@ -58,12 +59,13 @@ class Reader:
         """
         failed = 0
         before: Future[list[Parsed]] | None = None
-        for piece in slices(items):
-            predicted = await self.parts.infer(predict_items, self.predictor, piece)
-            failed += sum(isinstance(made, BackendError) for made in predicted)
+        for piece in slices(items, lambda item: item.size):
+            found = await self.parts.infer(find_items, self.predictor, piece)
+            failed += sum(isinstance(spans, BackendError) for spans in found)
             if before:
                 yield await before
-            before = ensure_future(self.parts.work(structure_items, self.labels, piece, predicted))
+            work = self.parts.work(structure_items, self.predictor.version, self.labels, piece, found)
+            before = ensure_future(work)
         if before:
             yield await before
         log.info(

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from backend.errors import BadRequest
+from backend.errors import BackendError, BadRequest
 
 if TYPE_CHECKING:
     from docx.blkcntnr import BlockItemContainer
@@ -154,9 +154,20 @@ def _docx(data: bytes) -> str:
     if data.startswith(_OLE):
         raise BadRequest("The document is encrypted or an old .doc", "", "remove the password, or save it as .docx")
     _check_parts(data)
+    try:
+        return _text(data)
+    except BackendError:
+        raise
+    except Exception as error:  # a damaged file can raise anything: KeyError, XMLSyntaxError, AttributeError ...
+        raise _no_word_document(type(error).__name__) from None
+
+
+def _text(data: bytes) -> str:
+    import docx
+
     lines: list[str] = []
     size = 0
-    for line in _lines(_open(data)):
+    for line in _lines(docx.Document(io.BytesIO(data))):
         lines.append(line)
         size += len(line.encode("utf-8")) + 1
         if size > LIMIT:
@@ -184,15 +195,6 @@ def _check_parts(data: bytes) -> None:
 
 def _no_word_document(why: str) -> BadRequest:
     return BadRequest("This is no Word document", why, "save it as .docx in a word processor")
-
-
-def _open(data: bytes) -> Document:
-    import docx
-
-    try:
-        return docx.Document(io.BytesIO(data))
-    except Exception as error:  # a damaged file can raise anything: KeyError, XMLSyntaxError, zlib.error ...
-        raise _no_word_document(type(error).__name__) from None
 
 
 def _lines(container: Document | BlockItemContainer) -> Iterator[str]:

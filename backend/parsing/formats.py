@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from backend.parsing.report import Item, StructuredReport
 from backend.rules.fold import fold
@@ -35,10 +35,27 @@ def to_csv(reports: Iterable[tuple[str, StructuredReport]]) -> bytes:
 
 def csv_lines(reports: Iterable[tuple[str, StructuredReport]]) -> Iterator[bytes]:
     """The same in pieces, for streams: byte order mark and header first, then report by report."""
-    yield BOM + _encoded([COLUMNS])
+    yield csv_head(COLUMNS)
     for name, report in reports:
-        if rows := [_row(name, kind, item, report.version) for kind, item in report.items()]:
-            yield _encoded(rows)
+        if rows := report_rows(name, report):
+            yield rows
+
+
+def report_rows(name: str, report: StructuredReport) -> bytes:
+    """The rows of one report; nothing for a report without items."""
+    return csv_rows(_row(name, kind, item, report.version) for kind, item in report.items())
+
+
+def csv_head(columns: Sequence[str]) -> bytes:
+    """What a CSV file begins with: the mark and the names of the columns."""
+    return BOM + csv_rows([columns])
+
+
+def csv_rows(rows: Iterable[Iterable[Cell]]) -> bytes:
+    """Rows of CSV, safe to open in a spreadsheet. A lone surrogate becomes a question mark."""
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\r\n").writerows([[_guarded(cell) for cell in row] for row in rows])
+    return lines.getvalue().encode("utf-8", "replace")
 
 
 def _row(name: str, kind: str, item: Item, version: str) -> tuple[Cell, ...]:
@@ -50,12 +67,6 @@ def _row(name: str, kind: str, item: Item, version: str) -> tuple[Cell, ...]:
     if kind == "measurements":
         known["canonical"] = item.canonical or item.name  # type: ignore[attr-defined]
     return tuple(known.get(column) for column in COLUMNS)
-
-
-def _encoded(rows: Iterable[Iterable[Cell]]) -> bytes:
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\r\n").writerows([[_guarded(cell) for cell in row] for row in rows])
-    return lines.getvalue().encode("utf-8")
 
 
 def _guarded(cell: Cell) -> Cell:

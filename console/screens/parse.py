@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from backend.errors import BackendError
+from backend.parsing import StructuredReport
 from backend.parsing.documents import texts
+from backend.parsing.formats import to_csv
 from console import highlight, tables
 from console.api import ApiError
 from console.desk import Desk, problem
@@ -29,20 +32,29 @@ LISTS = {
 }
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """A report as it was parsed last, and for which project: for another the same text can give another result."""
+
+    text: str
+    report: dict[str, Any]
+    project: str
+
+
 def show(desk: Desk) -> None:
     """Input above, result below; the last result stays while other screens are looked at."""
     st.title(desk.say("page.parse"))
     _input(desk)
     if "parse_problem" in st.session_state:
         _complain(desk, st.session_state["parse_problem"])
-    elif "parsed" in st.session_state:
-        _result(desk, *st.session_state["parsed"])
+    elif (parsed := st.session_state.get("parsed")) and parsed.project == desk.project:
+        _result(desk.say, parsed)
 
 
 def _input(desk: Desk) -> None:
     say, state = desk.say, st.session_state
     if "draft" not in state:  # Streamlit forgets the text of a screen that is left
-        state["draft"] = state.get("parsed", ("", {}))[0]
+        state["draft"] = state["parsed"].text if "parsed" in state else ""
     written, file = st.columns([2, 1], gap="large")
     with written:
         st.text_area(say("parse.text"), key="draft", height=130, placeholder=say("parse.hint"))
@@ -92,7 +104,7 @@ def _parse(desk: Desk) -> None:
     state.pop("parsed", None)
     try:
         if text.strip():
-            state["parsed"] = (text, desk.backend.parse(text, desk.project))
+            state["parsed"] = Parsed(text, desk.backend.parse(text, desk.project), desk.project)
         else:
             state["parse_problem"] = None
     except ApiError as error:
@@ -107,20 +119,20 @@ def _complain(desk: Desk, error: BackendError | ApiError | None) -> None:
     problem(desk.say, ApiError(status, error.what, error.value, error.hint))
 
 
-def _result(desk: Desk, text: str, report: dict[str, Any]) -> None:
-    say = desk.say
+def _result(say: Words, parsed: Parsed) -> None:
+    report = parsed.report
     _figures(report, say)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader(say("parse.report"))
         st.html(highlight.legend_html({label: say.label(label) for label in _labels(report)}))
         with st.container(border=True):
-            st.html(highlight.report_html(text, report["spans"]))
+            st.html(highlight.report_html(parsed.text, report["spans"]))
         st.caption(say("parse.version", version=report["version"]))
     with right:
         st.subheader(say("parse.result"))
         _lists(report, say)
-        _downloads(desk, text, report)
+        _downloads(report, say)
 
 
 def _labels(report: dict[str, Any]) -> list[str]:
@@ -148,8 +160,8 @@ def _lists(report: dict[str, Any], say: Words) -> None:
                 st.caption(say("parse.none"))
 
 
-def _downloads(desk: Desk, text: str, report: dict[str, Any]) -> None:
-    say, (first, second) = desk.say, st.columns(2)
+def _downloads(report: dict[str, Any], say: Words) -> None:
+    first, second = st.columns(2)
     body = json.dumps(report, ensure_ascii=False, indent=1).encode("utf-8", "replace")
     first.download_button(
         say("parse.json"),
@@ -162,7 +174,7 @@ def _downloads(desk: Desk, text: str, report: dict[str, Any]) -> None:
     )
     second.download_button(
         say("parse.csv"),
-        lambda: desk.backend.parse_csv(text, desk.project),
+        to_csv([("1", StructuredReport.model_validate(report))]),
         "report.csv",
         "text/csv",
         on_click="ignore",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import docx
@@ -72,6 +73,27 @@ def test_a_row_without_text_costs_only_itself(folder: Path) -> None:
     assert "c.csv#2: The report has no text" in done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout_bytes.decode("utf-8-sig"), newline="")))
     assert [(row["item"], row["text"][:2]) for row in rows] == [("event", "室早"), ("error", "Th"), ("event", "房早")]
+
+
+def test_a_table_is_a_list_even_of_one_like_in_the_api(folder: Path) -> None:
+    (folder / "one.CSV").write_text("text\n室早\n", "utf-8")
+    for asked, stdin in (([folder / "one.CSV"], None), (["-", "--kind", "csv"], "text\n室早\n".encode())):
+        (found,) = json.loads(run(*asked, "--json", stdin=stdin).stdout)
+        assert found["id"].endswith("#1")
+        assert found["report"]["events"][0]["text"] == "室早"
+    assert [found["id"] for found in json.loads(run(folder / "d.jsonl", "--json").stdout)] == [f"{folder}/d.jsonl#1"]
+
+
+def test_a_word_document_that_is_odd_inside_stops_no_other_file(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "b.docx") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(folder / "odd.docx", "w") as archive:
+        for name, content in {**parts, "word/document.xml": b"<html/>"}.items():
+            archive.writestr(name, content)
+    done = run(folder / "odd.docx", folder / "a.txt", "--format", "ndjson")
+    assert done.exit_code == 1
+    assert "odd.docx: This is no Word document" in done.stderr
+    assert ["report" in json.loads(line) for line in done.stdout.splitlines()] == [False, True]
 
 
 def test_standard_input_is_text_unless_told_otherwise(folder: Path) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,21 +63,36 @@ class Site:
         self.registry.aim("1", site.SERVING)
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The backend as a process, with a Valkey of its own, for the whole run."""
+@contextmanager
+def serving(place: Path, seed: Callable[[Path, Redis], object]) -> Iterator[Site]:
+    """A backend as a process, with a Valkey of its own; `seed` fills both before."""
     with tempfile.TemporaryDirectory(prefix="ecg-console-") as folder:
         socket = Path(folder) / "v.sock"
         server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket)
         server.start()
-        home = tmp_path_factory.mktemp("console") / "home"
+        here = Site(place / "home", f"unix://{socket}", site.free_port())
         with Redis(unix_socket_path=str(socket)) as redis:
-            site.seed(home, redis)
-        here = Site(home, f"unix://{socket}", site.free_port())
-        process = site.backend(home.parent / "web.log", here.port, **here.environment)
+            seed(here.home, redis)
+        process = site.backend(place / "web.log", here.port, **here.environment)
+        try:
+            yield here
+        finally:
+            process.stop()
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A backend that lives as long as the run."""
+    with serving(tmp_path_factory.mktemp("console"), site.seed) as here:
         yield here
-        process.stop()
-        server.stop()
+
+
+@pytest.fixture
+def with_network(tmp_path: Path) -> Iterator[Site]:
+    """A backend whose project 1 is served by a network."""
+    with serving(tmp_path, site.seed_network) as here:
+        yield here
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from backend.ranking_index import RankedTask, RankingIndex, preview
 from backend.records import Connection
 from backend.registry import RULES_VERSION, Registry
 from backend.rules import EMPTY_MEMORY
+from tests.networks import write_network
 from trainer.corpus import read
 from trainer.dataset import Report
 from trainer.error_analysis import analyse, write_analysis
@@ -121,6 +122,20 @@ def seed(home: Path, redis: Redis, project: str = "1") -> Registry:
     registry.aim(project, SERVING)
     RankingIndex(redis).replace(project, SERVING, queue(reports[100:160], dice))
     return registry
+
+
+def seed_network(home: Path, redis: Redis, project: str = "1") -> None:
+    """A network of random weights serves, with a queue of 20 reports."""
+    registry = Registry(home)
+    registry.remember_label_config(project, LABEL_CONFIG)
+    reports = read(POOL).dataset.reports[:20]
+    folder = registry.new_folder(project)
+    write_network(folder, LABELS, "".join(sorted({char for report in reports for char in report.text})))
+    (folder / "memory.json").write_text(EMPTY_MEMORY.to_json())
+    trained = card(1, {}, project).model_copy(update={"mode": "model", "training": TrainingSummary(steps=1)})
+    registry.publish(trained, folder)
+    registry.promote(project, trained.version)
+    RankingIndex(redis).replace(project, trained.version, queue(reports, random.Random(13)))
 
 
 def queue(reports: Sequence[Report], dice: random.Random) -> list[RankedTask]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from console.api import Backend
 from tests.console import site
 from tests.console.conftest import Site
 from tests.console.site import ROOT
@@ -89,6 +90,20 @@ def test_a_pasted_report_is_parsed_and_downloaded(visit: Callable[..., Page]) ->
     assert {row["value"] for row in rows if row["item"] == "heart_rate"} == {"71", "133", "44"}
 
 
+def test_both_downloads_are_the_result_on_the_page_whatever_serves_meanwhile(
+    visit: Callable[..., Page], backend: Site
+) -> None:
+    page = visit()
+    page.get_by_label("报告文本").fill(REPORT)
+    page.get_by_role("button", name="解析").click()
+    expect(page.locator(MARKS).first).to_be_visible()
+    backend.registry.promote("1", site.OLDER)
+    assert Backend(backend.url).parse(REPORT, "1")["version"] == site.OLDER
+    rows = csv.DictReader(io.StringIO(downloaded(page, "下载 CSV").decode("utf-8-sig"), newline=""))
+    assert {row["version"] for row in rows} == {site.SERVING}
+    assert json.loads(downloaded(page, "下载 JSON"))["version"] == site.SERVING
+
+
 def test_a_word_document_is_read(visit: Callable[..., Page], tmp_path: Path) -> None:
     import docx
 
@@ -130,16 +145,48 @@ def test_the_language_is_switched_and_kept(visit: Callable[..., Page]) -> None:
 
 def test_a_row_of_the_queue_leads_to_its_task(visit: Callable[..., Page], backend: Site) -> None:
     page = visit("/queue")
-    table = page.get_by_test_id("stDataFrame")
-    expect(table).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     rows = list(csv.DictReader(io.StringIO(downloaded(page, "导出 CSV").decode("utf-8-sig"))))
     assert len(rows) == 50
-    box = table.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 18, box["y"] + 55)
+    select_first(page)
     link = page.get_by_role("link", name=f"任务 {rows[0]['task_id']}")
     expect(link).to_have_attribute("href", f"{site.LABEL_STUDIO}/projects/1/data?task={rows[0]['task_id']}")
     expect(page.get_by_text("规则没有逐字的不确定度")).to_be_visible()
+
+
+def select_first(page: Page) -> None:
+    """The box in front of the first row; the table is a canvas."""
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + 55)
+
+
+def test_a_row_of_the_queue_shows_how_unsure_the_network_is_of_each_character(
+    visit: Callable[..., Page], with_network: Site, tmp_path: Path
+) -> None:
+    backend, port = Backend(with_network.url), site.free_port()
+    (first,) = backend.queue("1", 1)
+    tokens = backend.tokens("1", first["preview"])
+    process = site.console(tmp_path / "console.log", port, **with_network.environment)
+    try:
+        page = visit("/queue", base=f"http://127.0.0.1:{port}")
+        expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+        select_first(page)
+        marks = page.locator(".ecg-report mark")
+        expect(marks).to_have_count(len(tokens))
+        assert marks.all_text_contents() == [first["preview"][token["start"] : token["end"]] for token in tokens]
+        titles = [mark.get_attribute("title") for mark in marks.all()]
+        assert titles == [f"{token['tag']} · {token['entropy']:.2f}" for token in tokens]
+        # Darker is less sure.
+        opacity = "e => Number(getComputedStyle(e).backgroundColor.split(/[,)]/)[3])"
+        grounds = [mark.evaluate(opacity) for mark in marks.all()]
+        assert grounds == pytest.approx([0.8 * token["entropy"] for token in tokens], abs=0.01)
+        assert max(grounds) - min(grounds) > 0.2
+        mean = sum(token["entropy"] for token in tokens) / len(tokens)
+        expect(page.get_by_text(f"{mean:.3f}", exact=False)).to_be_visible()
+        page.screenshot(path=pictures() / "queue_tokens_light.png")
+    finally:
+        process.stop()
 
 
 def test_a_version_is_promoted_after_a_confirmation_only(visit: Callable[..., Page], backend: Site) -> None:
@@ -194,6 +241,12 @@ def test_the_key_is_asked_for(browser: Browser, visit: Callable[..., Page], back
         process.stop()
 
 
+def pictures() -> Path:
+    folder = ROOT / "build" / "screenshots" / "console"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 SCREENS = {
     "": MARKS,
     "queue": "[data-testid=stDataFrame]",
@@ -204,8 +257,6 @@ SCREENS = {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_screen_fits_1280_pixels_and_follows_the_colour_scheme(visit: Callable[..., Page], scheme: str) -> None:
-    folder = ROOT / "build" / "screenshots" / "console"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, piece in SCREENS.items():
         page = visit(f"/{name}", scheme)
         if not name:
@@ -220,4 +271,4 @@ def test_every_screen_fits_1280_pixels_and_follows_the_colour_scheme(visit: Call
             for style in ("backgroundColor", "color")
         )
         assert (ground > ink) == (scheme == "light")
-        page.screenshot(path=folder / f"{name or 'parse'}_{scheme}.png")
+        page.screenshot(path=pictures() / f"{name or 'parse'}_{scheme}.png")

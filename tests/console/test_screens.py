@@ -20,12 +20,16 @@ def script(name: str, url: str, project: str, language: str) -> None:
     """What AppTest runs: it knows nothing but its arguments."""
     from importlib import import_module
 
-    from console.api import Backend
+    from console.api import ApiError, Backend
     from console.desk import Desk, show
     from console.texts import Words
 
-    screen = import_module(f"console.screens.{name}")
-    show(Desk(Backend(url), Words(language), project), screen.show)  # type: ignore[arg-type]
+    screen, backend, lost = import_module(f"console.screens.{name}"), Backend(url), None
+    try:
+        backend.projects()
+    except ApiError as error:
+        lost = error
+    show(Desk(backend, Words(language), project, lost), screen.show)  # type: ignore[arg-type]
 
 
 def screen(name: str, url: str, project: str = "1", language: str = "zh") -> AppTest:
@@ -82,9 +86,11 @@ def test_every_screen_is_drawn_in_both_languages(backend: Site, name: str, langu
 
 
 @pytest.mark.parametrize("name", ["queue", "training", "errors"])
-def test_a_backend_that_is_down_is_said_in_its_place(name: str) -> None:
-    app = screen(name, f"http://127.0.0.1:{site.free_port()}")
+@pytest.mark.parametrize("project", ["1", ""])
+def test_a_backend_that_is_down_is_said_in_its_place(name: str, project: str) -> None:
+    app = screen(name, f"http://127.0.0.1:{site.free_port()}", project=project)
     assert "ecgal up" in app.error[0].value
+    assert not app.info, "whether a project is connected is not known"
 
 
 def test_parsing_while_the_backend_is_down_says_so_too() -> None:

@@ -145,6 +145,28 @@ def test_a_form_takes_one_file_or_several(client: TestClient) -> None:
     assert ["error" in found for found in lines(several)] == [False, True, False]
 
 
+def test_a_document_that_is_odd_inside_costs_only_itself(client: TestClient) -> None:
+    with zipfile.ZipFile(io.BytesIO(word("室早"))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    odd = io.BytesIO()
+    with zipfile.ZipFile(odd, "w") as archive:
+        for name, content in {**parts, "word/document.xml": b"<html/>"}.items():
+            archive.writestr(name, content)
+    assert upload(client, odd.getvalue(), DOCX).status_code == 400
+    sent = [("file", ("a.docx", odd.getvalue())), ("file", ("b.txt", "室早".encode()))]
+    assert ["error" in found for found in client.post("/api/parse", files=sent).json()] == [True, False]
+
+
+def test_a_table_with_one_row_is_a_list_in_every_form(client: TestClient) -> None:
+    table = "text\n室早\n".encode()
+    for answer in (
+        upload(client, table, "text/csv"),
+        client.post("/api/parse", files={"file": ("pool.CSV", table)}),
+        upload(client, '"室早"\n'.encode(), "application/x-ndjson"),
+    ):
+        assert [found["report"]["events"][0]["text"] for found in answer.json()] == ["室早"]
+
+
 def test_curl_without_a_content_type_is_understood(client: TestClient) -> None:
     sent = json.dumps({"text": TEXT}, ensure_ascii=False).encode()
     assert upload(client, sent, "application/x-www-form-urlencoded").json() == REPORT
@@ -171,9 +193,10 @@ def test_a_bad_text_costs_only_its_own_place(client: TestClient, bad: Any, form:
     assert failed["id"] in (1, 2)
 
 
-def test_a_bad_text_is_one_row_of_csv(client: TestClient) -> None:
-    answer = post(client, {"texts": ["室早", ""], "format": "csv"})
-    assert [(row["report"], row["item"]) for row in rows(answer)] == [("1", "event"), ("2", "error")]
+def test_a_bad_text_is_one_row_of_csv_and_its_id_no_formula(client: TestClient) -> None:
+    answer = post(client, ["室早", {"id": '=HYPERLINK("http://x")', "text": ""}], headers={"Accept": "text/csv"})
+    found = [(row["report"], row["item"]) for row in rows(answer)]
+    assert found == [("1", "event"), ('\'=HYPERLINK("http://x")', "error")]
 
 
 def test_a_batch_of_bad_texts_only_is_answered(client: TestClient) -> None:
@@ -252,6 +275,16 @@ def test_the_api_key_is_asked_for(make_settings: Callable[..., Settings]) -> Non
         assert post(client, {"text": TEXT}, headers={"Authorization": "Bearer k"}).json() == REPORT
 
 
+def test_only_the_root_and_the_list_of_routes_are_open(make_settings: Callable[..., Settings]) -> None:
+    secrets = {name: SecretStr("u:p") for name in ("api_key", "basic_auth", "webhook_secret")}
+    with TestClient(create_app(make_settings(**secrets))) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+        routes = [(method, path.format(project="1", version="v")) for path, known in paths.items() for method in known]
+        answers = {route: client.request(*route, content=b"{}").status_code for route in routes}
+    assert answers.pop(("get", "/")) == 200
+    assert set(answers.values()) == {401}
+
+
 # Who answers --------------------------------------------------------------------------------------
 
 
@@ -320,3 +353,11 @@ def test_a_stream_comes_in_pieces(server: httpx.Client, texts: list[str]) -> Non
         first = next(pieces)
         assert first.count(b"\n") <= 32
         assert first.count(b"\n") + sum(piece.count(b"\n") for piece in pieces) == 70
+
+
+def test_long_reports_come_in_smaller_pieces(server: httpx.Client) -> None:
+    texts = ["心" * 9_000] * 5
+    with server.stream("POST", "/api/parse", json={"texts": texts}, headers=NDJSON) as answer:
+        pieces = [piece.count(b"\n") for piece in answer.iter_raw() if piece]
+    assert sum(pieces) == 5
+    assert pieces[0] <= 2

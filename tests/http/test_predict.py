@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from backend.batches import SLICE, SLICE_TEXT
 from backend.http import body as body_module
 from backend.http.app import create_app
-from backend.http.label_studio import SLICE
 from backend.model_card import DatasetSummary, Decision, Evaluation, ModelCard, TrainingSummary
 from backend.registry import RULES_VERSION, Registry
 from backend.rules import SpanMemory
@@ -84,6 +84,18 @@ def test_more_tasks_than_a_slice_keep_their_order(client: TestClient, label_conf
     for task, result in zip(tasks, results, strict=True):
         assert all(region["value"]["text"] in task["data"]["text"] for region in result["result"])
         assert any(str(task["id"]) in region["value"]["text"] for region in result["result"])
+
+
+def test_long_reports_are_computed_in_smaller_slices(
+    client: TestClient, label_config: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    long, short = "心" * (SLICE_TEXT * 2 // 5), "心率 75 次/分"
+    texts = [long, long, long, None, short, "心" * (SLICE_TEXT + 1), short, *[short] * SLICE]
+    with caplog.at_level(logging.DEBUG, "backend.serving"):
+        predict(client, label_config, [{"id": n, "data": {"text": text}} for n, text in enumerate(texts)])
+    told = [record.getMessage() for record in caplog.records if record.name == "backend.serving"]
+    sizes = [line.partition(" tasks=")[2].partition(" ")[0] for line in told if line.startswith("predicted ")]
+    assert sizes == ["2", "32", "5"]
 
 
 UNUSABLE_TASKS: list[Any] = [

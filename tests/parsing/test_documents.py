@@ -149,6 +149,32 @@ def test_what_is_no_word_document_is_refused(data):
     assert "窦性" not in str(caught.value)
 
 
+NAMESPACE = b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<w:document xmlns:w="%s"/>' % NAMESPACE,
+        b"<html/>",
+        b"<html><body><p>x</p></body></html>",
+        b'<w:document xmlns:w="%s"><w:body><w:tbl><w:tr/></w:tbl></w:body></w:document>' % NAMESPACE,
+        b'<w:document xmlns:w="%s"><w:body>%s</w:body></w:document>'
+        % (NAMESPACE, b"<w:tbl><w:tr><w:tc>" * 400 + b"</w:tc></w:tr></w:tbl>" * 400),
+    ],
+    ids=["no body", "another root", "a web page", "a table without columns", "tables in tables"],
+)
+def test_an_archive_whose_document_is_odd_is_refused_like_a_damaged_one(word, body):
+    with pytest.raises(BadRequest):
+        texts(with_body(word, body), "a.docx")
+
+
+def with_body(word: bytes, body: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(word)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    return zipped({**parts, "word/document.xml": body})
+
+
 def test_a_cut_word_document_is_refused(word):
     for size in range(0, len(word), 997):
         with pytest.raises(BadRequest):
