@@ -66,7 +66,23 @@ class Settings(BaseModel):
         default="openvino", alias="ECG_ENGINE", description="Inference engine."
     )
     precision: Literal["auto", "bf16", "f32"] = Field(
-        default="auto", alias="ECG_PRECISION", description="Inference precision; auto: bf16 where the CPU has it."
+        default="auto",
+        alias="ECG_PRECISION",
+        description="Inference precision; auto: int8 if it passed its gate, else bf16 if the CPU has it, else f32.",
+    )
+    int8_loss: float = Field(
+        default=0.005,
+        alias="ECG_INT8_LOSS",
+        ge=0,
+        le=1,
+        description="F1 that 8-bit inference may lose and still serve.",
+    )
+    int8_spearman: float = Field(
+        default=0.995,
+        alias="ECG_INT8_SPEARMAN",
+        ge=-1,
+        le=1,
+        description="Rank correlation of its uncertainties with those in 32 bits that 8-bit inference must reach.",
     )
     threads: int = Field(
         default=min(2, os.cpu_count() or 1), alias="ECG_THREADS", ge=1, le=256, description="Threads of one process."
@@ -119,6 +135,18 @@ class Settings(BaseModel):
     )
     keep_versions: int = Field(
         default=5, alias="ECG_KEEP_VERSIONS", ge=1, description="Newest versions whose weights are kept for a switch."
+    )
+    shard: int = Field(
+        default=20_000,
+        alias="ECG_SHARD",
+        ge=1,
+        description="Reports of a pool above which its ranking is cut into jobs of this size, for all workers.",
+    )
+    rank_first: int = Field(
+        default=0,
+        alias="ECG_RANK_FIRST",
+        ge=0,
+        description="Reports ranked first (the old head, a random part) to have an order within a minute; 0: all at once.",
     )
     reconcile_seconds: float = Field(
         default=15.0, alias="ECG_RECONCILE_SECONDS", gt=0, description="How often Label Studio is asked for changes."
