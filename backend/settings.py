@@ -146,7 +146,7 @@ class Settings(BaseModel):
         default=0,
         alias="ECG_RANK_FIRST",
         ge=0,
-        description="Reports ranked first (the old head, a random part) to have an order within a minute; 0: all at once.",
+        description="Reports ranked first (the old head, a random part), for an order within a minute; 0: all at once.",
     )
     reconcile_seconds: float = Field(
         default=15.0, alias="ECG_RECONCILE_SECONDS", gt=0, description="How often Label Studio is asked for changes."
