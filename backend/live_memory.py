@@ -125,7 +125,7 @@ class LiveMemory:
     def reports(self, project: str, card: ModelCard | None = None) -> list[LiveReport]:
         """The reports that the version of `card` does not know (None: the rules), one per task, by annotation."""
         told: dict[int, list[LiveReport]] = {}
-        for report in sorted(self._all(project), key=lambda report: (report.put, report.annotation)):
+        for report in sorted(self._all(project), key=_age):
             told.setdefault(report.task, []).append(report)
         found = [
             replace(of_task[-1], replaces=_learned(of_task[-1].text, of_task, card))
@@ -173,8 +173,9 @@ class LiveMemory:
             pipe.hlen(key)
             count = pipe.execute()[-1]
         if count > LIMIT:
-            oldest = sorted(self.redis.hkeys(key), key=int)[: count - LIMIT]
-            self.redis.hdel(key, *oldest)
+            # By when they came, not by their numbers: an old annotation that is corrected now is news.
+            oldest = sorted(self._all(project), key=_age)[: count - LIMIT]
+            self.redis.hdel(key, *(str(report.annotation) for report in oldest))
 
 
 def without_replaced(memory: SpanMemory, reports: Iterable[LiveReport]) -> SpanMemory:
@@ -197,6 +198,11 @@ def _learned(text: str, reports: Iterable[LiveReport], card: ModelCard | None) -
     """What the version counted of a task, by whichever of its annotations."""
     learned = (report.learned_by(card) for report in reports if report.text == text)
     return next((spans for spans in learned if spans is not None), None)
+
+
+def _age(report: LiveReport) -> tuple[int, int]:
+    """What came first is least."""
+    return report.put, report.annotation
 
 
 def _bare(spans: Iterable[Span]) -> list[tuple[int, int, str]]:

@@ -146,8 +146,8 @@ def _table(parsed: Parsed) -> str:
     for kind, item in parsed.outcome.items():
         fields = item.model_dump()
         moments = fields.get("times") or [moment for moment in (fields.get("time"),) if moment]
-        number = next((fields[name] for name in ("value", "count") if fields.get(name) is not None), None)
-        value = f"{number} {fields.get('unit') or ''}".strip() if number is not None else ""
+        numbers = [fields[name] for name in ("value", "count", "low", "high") if fields.get(name) is not None]
+        value = f"{'–'.join(map(str, numbers))} {fields.get('unit') or ''}".strip() if numbers else ""
         name = fields.get("canonical") or fields.get("name") or fields.get("of") or ""
         said = str(fields.get("kind") or fields.get("certainty") or "")
         table.add_row(kind, name, item.text, value, said, " ".join(moment["text"] for moment in moments))

@@ -312,6 +312,13 @@ def test_only_the_newest_reports_are_kept(redis: Redis) -> None:
     assert [found.annotation for found in live.reports("7")] == list(range(2, LIMIT + 2))
 
 
+def test_a_correction_of_an_old_annotation_is_kept(redis: Redis) -> None:
+    live = LiveMemory(redis)
+    live.put("7", [report(number, task=number) for number in range(2, LIMIT + 2)])
+    live.put("7", [report(1, task=1)])
+    assert [found.annotation for found in live.reports("7")] == [1, *range(3, LIMIT + 2)]
+
+
 def test_a_report_survives_the_store_unchanged(redis: Redis) -> None:
     live, odd = LiveMemory(redis), LiveReport(3, 4, "早搏\r\n𠮷", (Span(0, 2, "EVENT"),), after=5, changed=True)
     live.put("7", [odd])

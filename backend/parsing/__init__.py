@@ -24,7 +24,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from backend.ner.prediction import Prediction
 from backend.ner.spans import Span
 from backend.parsing import denials
 from backend.parsing.certainty import Certainties
@@ -40,10 +39,14 @@ __all__ = ["StructuredReport", "parse", "parse_texts"]
 
 
 class Predictor(Protocol):
-    """Anything that predicts: the part of backend.predictor.Predictor that is needed here."""
+    """Anything that finds spans: the part of backend.predictor.Predictor that is needed here."""
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """One prediction per text, in order."""
+    @property
+    def version(self) -> str:
+        """Names it."""
+
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The spans of each text, in order."""
 
 
 def parse(text: str, spans: Sequence[Span], version: str, labels: Collection[str] = STRUCTURED) -> StructuredReport:
@@ -71,8 +74,7 @@ def parse_texts(
 ) -> list[StructuredReport]:
     """One structured report per text, in order; all texts go to the predictor at once. `labels` as in `parse`."""
     return [
-        parse(text, prediction.spans, prediction.version, labels)
-        for text, prediction in zip(texts, predictor.predict(texts), strict=True)
+        parse(text, spans, predictor.version, labels) for text, spans in zip(texts, predictor.find(texts), strict=True)
     ]
 
 

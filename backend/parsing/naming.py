@@ -14,7 +14,7 @@ from backend.rules.resources import words as rule_words
 from backend.rules.trie import Trie
 
 _LONGEST = 20  # characters of a name that no table knows
-_EDGES = " \t\r:：=|()（）[]【】<>≥≤、+-·的"
+_EDGES = " \t\r:：=|()（）[]【】<>≥≤、+-·的为约达"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 
 from backend.parsing.report import Number
 from backend.parsing.resources import by_synonym
 from backend.rules.fold import fold
 
-_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?(?![0-9])|[0-9]+(?:\.[0-9]+)?")
+_NUMBER = re.compile(
+    r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?(?![0-9])|[0-9]+(?:\.[0-9]+)?)(?P<myriad>[ \t]?万[余多]?)?"
+)
 _LONGEST = 15  # digits; what is longer is no measurement, and no exact float
 # Between two numbers: the unit of the first, what joins them, the sign of the second.
 _JOINT = re.compile(r".*?[ \t]*(?P<join>-{1,2}|~{1,2}|→|/|:|)[ \t]*(?P<sign>[+-]?)")
@@ -64,7 +67,7 @@ def read(text: str, start: int, end: int) -> Quantity:
     for match in _NUMBER.finditer(text, start, end):
         ranged, negative = _joint(text[at : match.start()], first=not parts)
         is_range |= ranged
-        value = _number(match[0])
+        value = _number(match["digits"], myriads=match["myriad"] is not None)
         parts.append(Part(match.start(), match.end(), -value if negative and value is not None else value))
         at = match.end()
         if _PER_LENGTH.fullmatch(text, at, end):
@@ -85,10 +88,13 @@ def _joint(between: str, first: bool) -> tuple[bool, bool]:
     return join not in ("", "/", ":"), sign == "-"
 
 
-def _number(said: str) -> Number | None:
+def _number(said: str, myriads: bool) -> Number | None:
     digits = said.replace(",", "")
     if len(digits) > _LONGEST:
         return None
+    if myriads:
+        value = Decimal(digits) * 10_000  # 1.7万 is 17000, which a float would miss
+        return int(value) if value == int(value) else float(value)
     return float(digits) if "." in digits else int(digits)
 
 
@@ -110,6 +116,7 @@ def _han(text: str, start: int, end: int) -> tuple[list[Part], int]:
 def _unit(said: str) -> str | None:
     """The unit under one spelling, or as written; counts per recording keep its length (次/22.7h)."""
     unit = said.strip().strip("()")
+    unit = re.sub(r"[ \t]", "", unit) if _PER_LENGTH.fullmatch(unit) else unit
     return _units().get(unit, unit) or None
 
 

@@ -225,9 +225,9 @@ def _number_source() -> str:
     units = longest_first(_unit_kinds())
     plain = rf"(?:{'|'.join(map(_unit_source, units))})(?![a-z²])"
     unit = rf"(?:{_PER_LENGTH}|{plain})"
-    number = r"(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)(?:\.[0-9]++)?"
+    number = r"(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)(?:\.[0-9]++)?(?:[ \t]?万[余多]?)?"
     join = r"[ \t]?(?:-{1,2}|~{1,2}|→|/|:)[ \t]?[+-]?"
-    chain = rf"{number}(?:(?:(?!{_PER_LENGTH})[ \t]{{0,2}}{plain})?{join}{number}){{0,4}}+"
+    chain = rf"{number}(?:(?![ \t]{{0,2}}{_PER_LENGTH})(?:[ \t]{{0,2}}{plain})?{join}{number}){{0,4}}+"
     return rf"(?<![0-9.])(?:(?<![0-9a-z)%°])[+-])?{chain}(?:[ \t]{{0,2}}(?P<unit>{unit}))?"
 
 

@@ -53,7 +53,7 @@ def _scan(text: str) -> Iterator[Match]:
         start, end, rule = match.start(), match.end(), match.lastgroup or ""
         if rule == "duration" and not _is_duration(text, start, end):
             continue
-        if start > 0 and text[start - 1] == "/" and rule == "duration":
+        if rule == "duration" and text[max(0, start - 2) : start].rstrip().endswith("/"):
             continue  # 111次/22.7h: part of the unit
         if rule == "exam" or _NOT_AFTER.search(text[max(0, start - 8) : start]):
             rule = ""

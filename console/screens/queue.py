@@ -70,7 +70,7 @@ def _table(desk: Desk, rows: list[Row], total: int) -> None:
         hide_index=True,
         width="stretch",
         height=min(38 + 35 * len(rows), 460),
-        column_config=_columns(desk),
+        column_config=_columns(desk, linked=any(row["url"] for row in rows)),
         on_select="rerun",
         selection_mode="single-row",
         key="queue_table",
@@ -83,7 +83,8 @@ def _cells(desk: Desk, row: Row) -> Row:
     return {**row, "task": row["url"] or None, "reason": desk.say.said(row["reason"])}
 
 
-def _columns(desk: Desk) -> dict[str, Any]:
+def _columns(desk: Desk, linked: bool) -> dict[str, Any]:
+    """Without a link there is no column for it: an empty cell of that kind says None."""
     say, columns = desk.say, st.column_config
     scale: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "format": "%.3f", "width": 100}
     return {
@@ -92,8 +93,10 @@ def _columns(desk: Desk) -> dict[str, Any]:
         "priority": columns.ProgressColumn(say("queue.priority"), **scale),
         "uncertainty": columns.ProgressColumn(say("queue.uncertainty"), **scale),
         "reason": columns.TextColumn(say("queue.reason"), width=150),
-        "preview": columns.TextColumn(say("queue.preview"), width=410),
-        "task": columns.LinkColumn(say("queue.link"), display_text="↗", width=60),
+        "preview": columns.TextColumn(say("queue.preview"), width=390 if linked else 470),
+        "task": columns.LinkColumn(say("queue.link"), display_text=f"{say('queue.link')} ↗", width=80)
+        if linked
+        else None,
         "url": None,
     }
 

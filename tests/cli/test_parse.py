@@ -107,6 +107,7 @@ def test_standard_input_is_text_unless_told_otherwise(folder: Path) -> None:
 def test_the_table_is_for_people(folder: Path) -> None:
     shown = run(folder / "a.txt", folder / "b.docx").stdout
     assert all(said in shown for said in ("a.txt", "b.docx", "72 次/分", "室性早搏", "12 次", "窦性心律", "stated"))
+    assert "52–118 次/分" in run("-", stdin="心率52-118次/分".encode()).stdout
 
 
 def test_the_output_file_holds_what_would_be_printed(folder: Path) -> None:

@@ -82,6 +82,7 @@ def test_a_new_term_is_in_the_next_opened_report_before_any_training_ends(
     assert status["rounds"] == before, "no training has ended"
     assert status["pending"] or [job for job in status["jobs"] if job["kind"] == "retrain"]
     assert opened["id"] == tasks[SECOND]
+    shown = project.http.get(f"/api/tasks/{tasks[FIRST]}").json()["predictions"]
     assert [p["model_version"] for p in opened["predictions"]] == [status["serving"]]
 
     # Corrected: the label changes with it. Taken back: the term goes.
@@ -92,6 +93,9 @@ def test_a_new_term_is_in_the_next_opened_report_before_any_training_ends(
     open_next(project, [])
     project.http.patch(path, json={"was_cancelled": False}).raise_for_status()
     open_next(project, ["DIAG"])
+    task = project.http.get(f"/api/tasks/{tasks[FIRST]}").json()
+    assert carries(task) == [], "what the annotator was shown stays"
+    assert [p["result"] for p in task["predictions"]] == [p["result"] for p in shown]
     project.wait_settled()
     assert carries(project.next_task()) == ["DIAG"], "the term stays when the next version serves"
 

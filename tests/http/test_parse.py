@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import re
 import threading
 import time
 import zipfile
@@ -279,7 +280,7 @@ def test_only_the_root_and_the_list_of_routes_are_open(make_settings: Callable[.
     secrets = {name: SecretStr("u:p") for name in ("api_key", "basic_auth", "webhook_secret")}
     with TestClient(create_app(make_settings(**secrets))) as client:
         paths = client.get("/openapi.json").json()["paths"]
-        routes = [(method, path.format(project="1", version="v")) for path, known in paths.items() for method in known]
+        routes = [(method, re.sub(r"{\w+}", "1", path)) for path, known in paths.items() for method in known]
         answers = {route: client.request(*route, content=b"{}").status_code for route in routes}
     assert answers.pop(("get", "/")) == 200
     assert set(answers.values()) == {401}

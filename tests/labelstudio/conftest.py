@@ -13,12 +13,24 @@ import pytest
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from tests.label_studio import LabelStudio
+from tests.label_studio import LabelStudio, running
 
 XML = (
     '<View><Labels name="label" toName="text"><Label value="HR"/><Label value="VALUE"/></Labels>'
     '<Text name="text" value="$text"/></View>'
 )
+
+
+PATIENT = dict.fromkeys(("ML_CONNECTION_TIMEOUT", "ML_TIMEOUT_HEALTH", "ML_TIMEOUT_SETUP"), "30")
+"""Seconds. Label Studio marks a backend disconnected that takes longer to answer, by default than one second; the small
+backend here shares a busy machine with everything else."""
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
+    """A real Label Studio that waits for its backends."""
+    with running(tmp_path_factory.mktemp("label-studio"), **PATIENT) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from backend.parsing import parse
         ("二度Ⅱ型AVB？", "二度II型房室传导阻滞"),
         ("室性早搏(?)", "室性早搏"),
         ("病窦综合征可能性大", "病态窦房结综合征"),
+        ("ST-T改变无法评估，请结合临床", "ST-T改变"),
         ("Possible old inferior infarct.", "old inferior infarct"),
     ],
 )

@@ -58,6 +58,8 @@ def test_a_value_with_a_name_of_its_own_is_of_no_finding(structured):
 def test_an_unknown_name_is_kept_as_written(structured):
     (found,) = structured("总心搏见附图。患者按键事件2次").measurements
     assert (found.name, found.canonical) == ("患者按键事件", None)
+    (share,) = structured("为目标心率的85%").measurements
+    assert (share.name, share.value) == ("目标心率", 85)
 
 
 def test_a_range_and_a_ratio(structured):

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backend.ner.prediction import Prediction
 from backend.ner.spans import Span, resolve_overlaps
 from backend.parsing import StructuredReport, parse, parse_texts
 from backend.predictor import RulesPredictor
@@ -126,13 +125,15 @@ def test_texts_are_structured_in_order_with_one_call_of_the_predictor():
     class Counting:
         def __init__(self) -> None:
             self.inner = RulesPredictor("rules-1", LABELS)
+            self.version = self.inner.version
             self.calls = 0
 
-        def predict(self, texts) -> list[Prediction]:
+        def find(self, texts) -> list[list[Span]]:
             self.calls += 1
-            return self.inner.predict(texts)
+            return self.inner.find(texts)
 
     predictor = Counting()
     reports = parse_texts(predictor, ["心率72次/分", "", "心率80次/分"])
     assert [[rate.value for rate in report.heart_rates] for report in reports] == [[72], [], [80]]
     assert predictor.calls == 1
+    assert {report.version for report in reports} == {"rules-1"}

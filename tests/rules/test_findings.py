@@ -19,6 +19,7 @@ FINDINGS = [
     "[间歇性二度Ⅰ型房室传导阻滞|DIAG]",
     "[轻度ST-T改变|DIAG]，[继发性ST-T改变|DIAG]，[电轴轻度左偏|DIAG]，[T波轻度改变|DIAG]",
     "可见[成对房早|EVENT]，有时呈[房性二联律|EVENT]，部分[成对|EVENT]",
+    "[频发室早|EVENT]，部分呈[二、三联律|EVENT]",
     "[陈旧性前间壁心肌梗死|DIAG]，[超急性期广泛前壁心肌梗死|DIAG]，[急性下壁心梗|DIAG]",
     "可疑[下壁心梗|DIAG]",
     # fixed names and coordination
