@@ -23,6 +23,7 @@ from tests.console.site import ROOT
 pytestmark = pytest.mark.slow
 
 MILLISECONDS = 60_000
+expect.set_options(timeout=MILLISECONDS)
 REPORT = "24小时动态心电图：平均心率 71次/分，最快心率 133次/分（14:05），最慢心率 44次/分（03:12），室性早搏 1254 次。"
 MARKS = "mark[data-label]"
 KEY = "k-1"
