@@ -17,6 +17,8 @@ Learning
     backend.job_queue            hints -> at most one waiting round (RQ)
     trainer.jobs                 the round in a worker: train, judge, rank, switch
     backend.registry             versions and pointers as files
+    backend.labelstudio.pool     what a version has predicted of the pool, and what not
+    backend.rank_shards          a large ranking cut into jobs
     backend.ranking_index        the ranked pool for the queue
 
 backend never imports trainer or the entry points.

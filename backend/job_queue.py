@@ -1,14 +1,13 @@
 """Hints, rounds and rank jobs in Redis, on RQ.
 
-A webhook leaves a *hint* (which annotation changed) and is answered; `dispatch_due` turns hints into at
-most one waiting round per project. A round *takes* the hints when it starts and drops them when it is
-done, so a killed round leaves them for its repetition. Nothing here is the truth: Label Studio holds the
-annotations and the registry the versions.
+A webhook leaves a *hint* (which annotation changed) and is answered; `dispatch_due` turns hints into at most one
+waiting round per project. A round *takes* the hints when it starts and drops them when it is done, so a killed round
+leaves them for its repetition. Nothing here is the truth: that is Label Studio's annotations, the registry's versions.
 
-Keys: `ecg:dirty` (set of projects with hints), and per project `ecg:{id}:pending` (sorted set, hint ->
-time), `:taken:<round>`, `:round` (number of the last round queued), `:reading` (of
-the last that took hints), `:jobs:<kind>` (ids of RQ jobs that may
-still be alive), `:progress:<kind>`, `:failure:<kind>`, `:outcome:<kind>`.
+Keys: `ecg:dirty` (set of projects with hints), and per project `ecg:{id}:pending` (sorted set, hint -> time),
+`:taken:<round>`, `:round` (number of the last round queued), `:reading` (of the last that took hints), `:jobs:<kind>`
+(ids of RQ jobs that may still be alive, a ranking's shards too), `:progress:<kind>`, `:failure:<kind>`,
+`:outcome:<kind>`.
 """
 
 from __future__ import annotations
@@ -188,7 +187,7 @@ class JobQueue:
         return self._request(project, "rank")
 
     def jobs(self, project: str, kind: Kind) -> list[JobView]:
-        """Jobs of the project that wait or run."""
+        """Jobs of the project that wait or run, shards of a ranking among them."""
         views = []
         for job_id in sorted(text(raw) for raw in self.redis.smembers(_key(project, f"jobs:{kind}"))):
             state = self._state(job_id)
@@ -211,30 +210,34 @@ class JobQueue:
         try:
             with self.redis.lock(_key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
                 for job in self.jobs(project, kind):
-                    if job.state != "started":
+                    if job.state != "started" and job.id.startswith(kind):
                         return job.id
-                return self._enqueue(project, kind)
+                number = self._next_number(project, kind)
+                job_id = job_id_of(project, kind, number)
+                return self._enqueue(project, kind, job_id, FUNCTIONS[kind], (project, number))
         except RedisError as error:
             raise Unavailable("The job could not be queued", type(error).__name__, "Redis must run") from None
 
-    def _enqueue(self, project: str, kind: Kind) -> str:
-        number = self._next_number(project, kind)
-        job_id = job_id_of(project, kind, number)
+    def enqueue(self, project: str, kind: Kind, job_id: str, function: str, args: tuple[Any, ...]) -> None:
+        """Queue a part of a job of this kind."""
+        with self.redis.lock(_key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
+            self._enqueue(project, kind, job_id, function, args)
+
+    def _enqueue(self, project: str, kind: Kind, job_id: str, function: str, args: tuple[Any, ...]) -> str:
         # Remembered before it exists, so that it is never overlooked; forgotten here alone, under the lock.
         with self.redis.pipeline() as pipe:
             pipe.delete(_key(project, f"jobs:{kind}"))
             pipe.sadd(_key(project, f"jobs:{kind}"), *(job.id for job in self.jobs(project, kind)), job_id)
             pipe.execute()
         Queue(QUEUES[kind], connection=self.redis).enqueue_call(
-            FUNCTIONS[kind],
-            args=(project, number),
+            function,
+            args=args,
             job_id=job_id,
             unique=True,
             timeout=JOB_TIMEOUT,
             result_ttl=RESULT_TTL,
             failure_ttl=FAILURE_TTL,
             retry=Retry(max=5),
-            description=job_id,
         )
         logger.info("queued %s", job_id)
         return job_id

@@ -114,6 +114,27 @@ class Calibration(_Record):
     note: str = ""
 
 
+class Quantisation(_Record):
+    """Whether the network serves in 8 bits, and a sentence that says why.
+
+    `f1` is the strict micro F1 of the network alone in 32 bits on `reports` reports, which `judged_on` names, and
+    `loss` what 8 bits lose of it (negative: they gain). `spearman` is the rank correlation of the uncertainties of
+    `texts` texts, `unlabelled` of them from the pool; None where there is no order. Where it failed before, nothing is
+    measured.
+    """
+
+    passed: bool
+    reason: str
+    judged_on: Literal["holdout", "annotated reports"] = "holdout"
+    reports: int = 0
+    texts: int = 0
+    unlabelled: int = 0
+    f1: float | None = None
+    loss: float | None = None
+    spearman: float | None = None
+    seconds: float = 0.0
+
+
 class TrainingSummary(_Record):
     """The fine-tuning run; all zero when the network was not trained. `options` changed the recipe.
 
@@ -146,6 +167,7 @@ class ModelCard(_Record):
     calibration: Calibration = Calibration()
     trust: Trust = Trust()
     engine: dict[str, str] = {}
+    quantisation: Quantisation | None = None
     files: dict[str, int] = {}
     """Bytes of each file of the version, by which damage is noticed."""
 

@@ -57,6 +57,13 @@ def queue(parts: Parts, project: str, top: int) -> list[dict[str, Any]]:
     ]
 
 
+def place(parts: Parts, project: str, task_id: int) -> dict[str, Any]:
+    """Where the task stands in the queue, of how many; rank None: it is annotated, or the pool is not ranked yet."""
+    version = parts.registry.serving(known(parts, project))
+    rank = parts.index.rank(project, version, task_id)
+    return {"task_id": task_id, "rank": rank, "of": parts.index.count(project, version)}
+
+
 def status(parts: Parts, project: str) -> dict[str, Any]:
     """Versions, counts, jobs that wait or run, the last rounds; `labelled` counts reports of the last round."""
     registry = parts.registry

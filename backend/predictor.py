@@ -7,6 +7,7 @@ card names. Both answer in input order; the network computes identical texts onc
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from backend.engine import Engine, open_engine
 from backend.engine.batching import softmax
+from backend.engine.cache import CachedEngine
 from backend.engine.tokenizer import Encoding, TextTokenizer
 from backend.errors import ModelError
 from backend.merging import Trust, merge
@@ -31,6 +33,8 @@ from backend.registry import MEMORY
 from backend.rules import EMPTY_MEMORY, SpanMemory, propose, uncertainty
 from backend.rules.fold import fold
 from backend.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 OVERLAP = 4
 """Neighbouring windows share a quarter, so that every token of a long report has context on both sides."""
@@ -233,22 +237,28 @@ def open_model(
     settings: Settings,
     temperature: float = 1.0,
     trust: Trust | None = None,
+    quantised: bool = False,
 ) -> ModelPredictor:
-    """The network in `folder`, which knows the `trained` labels; raises ModelError, also when it knows others."""
+    """The network in `folder`, which knows the `trained` labels; raises ModelError, also when it knows others.
+
+    `quantised`: there is one in 8 bits that may serve, unless the settings name a precision.
+    """
     scheme, tokenizer = LabelScheme(tuple(trained)), TextTokenizer.from_folder(folder)
-    engine = open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads)
+    engine = _open_engine(folder, settings, quantised)
     _check_tags(folder, scheme)
     return ModelPredictor(
-        version,
-        mode,
-        scheme,
-        tuple(labels),
-        tokenizer,
-        engine,
-        memory,
-        temperature,
-        trust or Trust(),
+        version, mode, scheme, tuple(labels), tokenizer, engine, memory, temperature, trust or Trust()
     )
+
+
+def _open_engine(folder: Path, settings: Settings, quantised: bool) -> Engine:
+    """In 8 bits where that may serve and can be loaded."""
+    if quantised and (settings.engine, settings.precision) == ("openvino", "auto"):
+        try:
+            return open_engine(folder, kind="openvino", precision="int8", threads=settings.threads)
+        except ModelError as error:
+            logger.warning("%s does not serve in 8 bits: %s", folder.name, error)
+    return open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads)
 
 
 def _check_tags(folder: Path, scheme: LabelScheme) -> None:
@@ -262,12 +272,18 @@ def _check_tags(folder: Path, scheme: LabelScheme) -> None:
 
 
 def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings) -> Predictor:
-    """The predictor of a published version, for the project's present labels; raises ModelError."""
+    """The predictor of a published version, for the project's present labels; raises ModelError.
+
+    It keeps what it has computed: it belongs to one version.
+    """
     memory = read_memory(folder)
     if not card.training.steps:
         return RulesPredictor(card.version, tuple(labels), memory)
-    heat = card.calibration.temperature
-    return open_model(folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust)
+    heat, passed = card.calibration.temperature, bool(card.quantisation and card.quantisation.passed)
+    opened = open_model(
+        folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust, passed
+    )
+    return replace(opened, engine=CachedEngine(opened.engine))
 
 
 def read_memory(folder: Path) -> SpanMemory:

@@ -1,15 +1,17 @@
 """The ranked pool in Redis: top of the queue in milliseconds, rebuilt from Label Studio when lost.
 
-Per project and version a sorted set (task id -> priority) and a hash (task id -> uncertainty, reason,
-preview). `replace` builds aside and renames, so that a reader sees the old ranking or the new one.
+Per project and version a sorted set (task id -> priority) and a hash (task id -> uncertainty, reason, preview). A
+version's ranking is written while another one serves; nobody reads it before the switch.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, ParamSpec, TypeVar
+from uuid import uuid4
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -20,15 +22,24 @@ PREVIEW = 60
 """Characters of the report shown in a queue."""
 BATCH = 5000
 """Rows written to Redis in one command."""
+FORGOTTEN = 3600
+"""Seconds after which Redis forgets what a killed comparison left behind."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class RankedTask:
-    """One task of the pool. `priority` and `uncertainty` are 0..1, high = ask first."""
+    """One task of the pool. `priority` and `uncertainty` are 0..1, high = ask first.
+
+    The uncertainty is None where it is no longer known: a ranking that was lost is rebuilt from the stored scores,
+    which for held-out tasks are random places.
+    """
 
     task_id: int
     priority: float
-    uncertainty: float
+    uncertainty: float | None
     reason: str
     preview: str
 
@@ -39,42 +50,71 @@ class RankingIndex:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
-    def replace(self, project: str, version: str, rows: Iterable[RankedTask]) -> int:
-        """Make `rows` the whole ranking of the version; returns how many they are."""
+    def add(self, project: str, version: str, rows: Iterable[RankedTask]) -> None:
+        """Rank these tasks too; a row replaces what the version said about the task before."""
         order, details = _keys(project, version)
-        new_order, new_details = f"{order}:new", f"{details}:new"
-        self.redis.delete(new_order, new_details)
-        count = self._write(new_order, new_details, rows)
-        with self.redis.pipeline() as pipe:
-            for new, old in ((new_order, order), (new_details, details)):
-                pipe.rename(new, old) if count else pipe.delete(old)
-            pipe.execute()
-        return count
+        for part in _batches(rows):
+            scores = {str(row.task_id): row.priority for row in part}
+            values = {str(row.task_id): _details(row) for row in part}
+            _asking(self._write, order, scores, details, values)
+
+    def replace(self, project: str, version: str, rows: Iterable[RankedTask]) -> None:
+        """Make `rows` the whole ranking of the version."""
+        self.drop(project, version)
+        self.add(project, version, rows)
 
     def top(self, project: str, version: str, k: int) -> list[RankedTask]:
         """The first `k` tasks, highest priority first."""
         order, details = _keys(project, version)
-        try:
-            ranked: list[Any] = self.redis.zrevrange(order, 0, k - 1, withscores=True) if k > 0 else []
-            rows: list[Any] = self.redis.hmget(details, [task for task, _ in ranked]) if ranked else []
-        except RedisError as error:
-            raise Unavailable("The queue cannot be read", type(error).__name__, "Redis must run") from None
+        ranked: Any = _asking(self.redis.zrevrange, order, 0, k - 1, withscores=True) if k > 0 else []
+        rows: Any = _asking(self.redis.hmget, details, [task for task, _ in ranked]) if ranked else []
         return [_row(int(task), score, raw) for (task, score), raw in zip(ranked, rows, strict=True)]
 
-    def remove(self, project: str, version: str, task_ids: Sequence[int]) -> None:
-        """Take tasks out of the ranking, as they were annotated, skipped or deleted."""
-        if not task_ids:
-            return
+    def rank(self, project: str, version: str, task_id: int) -> int | None:
+        """The task's place in the queue, 1 for the first; None when it is not in it."""
+        place: Any = _asking(self.redis.zrevrank, _keys(project, version)[0], str(task_id))
+        return None if place is None else int(place) + 1
+
+    def sample(self, project: str, version: str, k: int) -> list[int]:
+        """At most `k` different tasks of the ranking, drawn at random."""
+        found: Any = _asking(self.redis.zrandmember, _keys(project, version)[0], k)
+        return [int(task) for task in found]
+
+    def uncertainties(self, project: str, version: str, k: int) -> list[float]:
+        """Those of at most `k` tasks of the ranking, drawn at random."""
         order, details = _keys(project, version)
+        drawn: Any = _asking(self.redis.zrandmember, order, k)
+        rows: Any = _asking(self.redis.hmget, details, drawn) if drawn else []
+        found = [_row(0, 0.0, raw).uncertainty for raw in rows]
+        return [uncertainty for uncertainty in found if uncertainty is not None]
+
+    def known(self, project: str, version: str, task_ids: Sequence[int]) -> set[int]:
+        """Those of the tasks that are ranked."""
+        order = _keys(project, version)[0]
+        scores: Any = _asking(self.redis.zmscore, order, list(map(str, task_ids))) if task_ids else []
+        return {task for task, score in zip(task_ids, scores, strict=True) if score is not None}
+
+    def strangers(self, project: str, version: str, task_ids: Iterable[int]) -> Iterator[list[int]]:
+        """Ranked tasks that are not among `task_ids`, in lists of at most BATCH; both may be millions.
+
+        A task that is ranked while `task_ids` are read may be among them: look again before it is removed.
+        """
+        order, seen = _keys(project, version)[0], f"ecg:{project}:seen:{uuid4().hex}"
         try:
-            with self.redis.pipeline() as pipe:
-                for start in range(0, len(task_ids), BATCH):
-                    part = [str(task) for task in task_ids[start : start + BATCH]]
-                    pipe.zrem(order, *part)
-                    pipe.hdel(details, *part)
-                pipe.execute()
-        except RedisError as error:
-            raise Unavailable("The queue cannot be changed", type(error).__name__, "Redis must run") from None
+            for part in _batches(task_ids):
+                _asking(self._remember, seen, part)
+            for found in _batches(task for task, _ in self.redis.zscan_iter(order, count=BATCH)):
+                among: Any = _asking(self.redis.smismember, seen, found)
+                if gone := [int(task) for task, there in zip(found, among, strict=True) if not there]:
+                    yield gone
+        finally:
+            self.redis.delete(seen)
+
+    def remove(self, project: str, version: str, task_ids: Collection[int]) -> None:
+        """Take tasks out of the ranking, as they were annotated, skipped or deleted."""
+        order, details = _keys(project, version)
+        for part in _batches(map(str, task_ids)):
+            _asking(self._erase, order, details, part)
 
     def count(self, project: str, version: str) -> int:
         """How many tasks are ranked."""
@@ -82,27 +122,24 @@ class RankingIndex:
 
     def drop(self, project: str, version: str) -> None:
         """Forget the ranking of a version that no longer serves."""
-        self.redis.delete(*_keys(project, version))
+        self.redis.unlink(*_keys(project, version))
 
-    def _write(self, order: str, details: str, rows: Iterable[RankedTask]) -> int:
-        count = 0
-        scores: dict[str, float] = {}
-        values: dict[Any, Any] = {}
-        for row in rows:
-            scores[str(row.task_id)] = row.priority
-            values[str(row.task_id)] = json.dumps([row.uncertainty, row.reason, row.preview], ensure_ascii=False)
-            count += 1
-            if len(scores) == BATCH:
-                self._flush(order, details, scores, values)
-                scores, values = {}, {}
-        if scores:
-            self._flush(order, details, scores, values)
-        return count
-
-    def _flush(self, order: str, details: str, scores: dict[str, float], values: dict[Any, Any]) -> None:
+    def _write(self, order: str, scores: dict[str, float], details: str, values: dict[Any, Any]) -> None:
         with self.redis.pipeline() as pipe:
             pipe.zadd(order, scores)
             pipe.hset(details, mapping=values)
+            pipe.execute()
+
+    def _erase(self, order: str, details: str, task_ids: Sequence[str]) -> None:
+        with self.redis.pipeline() as pipe:
+            pipe.zrem(order, *task_ids)
+            pipe.hdel(details, *task_ids)
+            pipe.execute()
+
+    def _remember(self, seen: str, task_ids: Sequence[int]) -> None:
+        with self.redis.pipeline() as pipe:
+            pipe.sadd(seen, *map(str, task_ids))
+            pipe.expire(seen, FORGOTTEN)
             pipe.execute()
 
 
@@ -116,6 +153,24 @@ def _keys(project: str, version: str) -> tuple[str, str]:
     return f"ecg:{project}:ranking:{version}", f"ecg:{project}:ranked:{version}"
 
 
+def _details(row: RankedTask) -> str:
+    uncertainty = None if row.uncertainty is None else round(row.uncertainty, 6)
+    return json.dumps([uncertainty, row.reason, row.preview], ensure_ascii=False, separators=(",", ":"))
+
+
 def _row(task_id: int, priority: float, raw: bytes | str | None) -> RankedTask:
-    uncertainty, reason, shown = json.loads(raw) if raw else (priority, "", "")
+    uncertainty, reason, shown = json.loads(raw) if raw else (None, "", "")
     return RankedTask(task_id, priority, uncertainty, reason, shown)
+
+
+def _batches(items: Iterable[R]) -> Iterator[list[R]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, BATCH)):
+        yield part
+
+
+def _asking(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return command(*args, **kwargs)
+    except RedisError as error:
+        raise Unavailable("The queue cannot be reached", type(error).__name__, "Redis must run") from None

@@ -16,7 +16,10 @@ class Connection(BaseModel):
 
 
 class RankingRecord(BaseModel):
-    """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then."""
+    """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then.
+
+    `phases` are seconds by what its last job did.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,3 +32,4 @@ class RankingRecord(BaseModel):
     distribution: tuple[float, ...] = ()
     order_checked: int = 0
     order_equal: int = 0
+    phases: dict[str, float] = {}

@@ -38,10 +38,14 @@ def status(project: str, as_json: bool) -> None:
 @click.command()
 @project_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many tasks.")
+@click.option("--task", type=click.IntRange(1), help="Only the place of this task.")
 @json_option
-def queue(project: str, top: int, as_json: bool) -> None:
+def queue(project: str, top: int, task: int | None, as_json: bool) -> None:
     """The reports to annotate next, most uncertain first."""
-    show(overview.queue(parts(), project, top), as_json, tables.queue)
+    if task is None:
+        show(overview.queue(parts(), project, top), as_json, tables.queue)
+    else:
+        show(overview.place(parts(), project, task), as_json, tables.place)
 
 
 @click.command()

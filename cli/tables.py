@@ -15,8 +15,15 @@ def queue(rows: list[dict[str, Any]]) -> str:
     """The queue, one task a line."""
     if not rows:
         return "the queue is empty: everything is annotated, or the pool is not ranked yet (ecgal status)"
-    cells = [(r["rank"], r["task_id"], f"{r['uncertainty']:.3f}", r["reason"], r["preview"]) for r in rows]
+    cells = [(r["rank"], r["task_id"], _uncertainty(r["uncertainty"]), r["reason"], r["preview"]) for r in rows]
     return _table(("rank", "task", "uncertainty", "reason", "report"), cells)
+
+
+def place(found: dict[str, Any]) -> str:
+    """Where one task stands."""
+    if found["rank"] is None:
+        return f"task {found['task_id']} is not in the queue: it is annotated or skipped, or not ranked yet"
+    return f"task {found['task_id']} is number {found['rank']} of {found['of']}"
 
 
 def models(rows: list[dict[str, Any]]) -> str:
@@ -136,6 +143,11 @@ def _job(job: dict[str, Any]) -> str:
     if "eta_seconds" in progress:
         parts.append(f"ETA {timedelta(seconds=round(progress['eta_seconds']))}")
     return "  ".join(part for part in parts if part)
+
+
+def _uncertainty(value: float | None) -> str:
+    """Three digits, or a dash where a rebuilt ranking does not know it."""
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _f1(value: float | None) -> str:

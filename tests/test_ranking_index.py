@@ -58,6 +58,57 @@ def test_without_redis_the_error_says_so() -> None:
         index.remove("1", "v1", [1])
 
 
+def test_rows_are_added_and_the_last_one_of_a_task_counts(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    index.add("1", "v1", [row(i, i / 20_000) for i in range(1, 12_000)])
+    index.add("1", "v1", [row(5, 0.99)])
+    assert index.count("1", "v1") == 11_999
+    assert index.top("1", "v1", 1) == [row(5, 0.99)]
+
+
+def test_the_place_of_a_task_is_that_in_the_queue(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    index.add("1", "v1", [row(i, i / 100) for i in range(1, 51)])
+    assert [index.rank("1", "v1", r.task_id) for r in index.top("1", "v1", 50)] == list(range(1, 51))
+    assert index.rank("1", "v1", 51) is None
+    assert index.rank("1", "v2", 1) is None
+
+
+def test_a_sample_holds_different_ranked_tasks(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    assert index.sample("1", "v1", 3) == index.uncertainties("1", "v1", 3) == []
+    index.add("1", "v1", [row(i, i / 100) for i in range(1, 51)])
+    assert len(set(index.sample("1", "v1", 20))) == 20
+    assert sorted(index.sample("1", "v1", 100)) == list(range(1, 51))
+    assert sorted(index.uncertainties("1", "v1", 100)) == pytest.approx([i / 200 for i in range(1, 51)])
+
+
+def test_an_uncertainty_that_is_not_known_stays_unknown(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    rows = [RankedTask(2, 0.7, None, "control share", "report"), row(1, 0.2)]
+    index.add("1", "v1", rows)
+    assert index.top("1", "v1", 2) == rows
+    assert index.uncertainties("1", "v1", 2) == [0.1]
+
+
+def test_known_are_those_of_the_tasks_that_are_ranked(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    index.add("1", "v1", [row(1, 0.0), row(3, 0.5)])
+    assert index.known("1", "v1", [1, 2, 3]) == {1, 3}
+    assert index.known("1", "v1", []) == set()
+
+
+def test_strangers_are_the_ranked_tasks_that_are_not_named(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    index.add("1", "v1", [row(i, i / 20_000) for i in range(1, 12_001)])
+    named = (i for i in range(1, 15_000) if i % 2)
+    found = list(index.strangers("1", "v1", named))
+    assert max(map(len, found)) <= 5000
+    assert sorted({task for part in found for task in part}) == list(range(2, 12_001, 2))
+    assert redis.keys("ecg:1:seen:*") == []
+    assert len([task for part in index.strangers("1", "v1", []) for task in part]) == 12_000
+
+
 def test_a_preview_is_one_short_line() -> None:
     assert preview("窦性心律\r\n 心率  72") == "窦性心律 心率 72"
     assert len(preview("长" * 500)) == 60

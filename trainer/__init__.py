@@ -1,6 +1,6 @@
 """Learning: from annotated reports to the next serving version.
 
-    trainer.jobs           what an RQ worker runs: one round, one ranking
+    trainer.jobs           what an RQ worker runs: a round, a ranking, a shard of one
     trainer.rounds         a round step by step, each step repeatable after a kill
     trainer.dataset        annotated tasks -> frozen dataset, with reasons for what was left out
     trainer.corpus         annotated reports in files, and their splits
@@ -20,6 +20,7 @@
     trainer.promotion      the gate: promote or keep, and why
     trainer.error_analysis what is wrong, and what to annotate next
     trainer.reranking      pool -> predictions -> Label Studio -> switch
+    trainer.chunk_ranking  a few thousand tasks of the pool at a time
     trainer.reconcile      what no webhook told
     trainer.connection     a Label Studio project -> connected, or repaired
     trainer.doctor         what is wrong and the exact fix

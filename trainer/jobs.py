@@ -10,10 +10,11 @@ import logging
 import os
 import time
 
-from backend.logs import configure
+from backend.logs import configure, type_and_place
+from backend.rank_shards import Shard
 from backend.settings import Settings
 from trainer.parts import WorkerParts, reason_of
-from trainer.reranking import Reranking
+from trainer.reranking import Outdated, Reranking
 from trainer.rounds import Round
 
 logger = logging.getLogger(__name__)
@@ -44,16 +45,33 @@ def rank(project: str, number: int) -> str:
     with parts.registry.lock(project, "rank"):
         try:
             record = Reranking(parts, project, parts.client(project)).run()
+        except Outdated as outdated:
+            return str(outdated)
         except Exception as error:
-            reason = reason_of(error)
-            logger.exception("ranking %s-%d failed", project, number)
-            parts.queue.failed(project, "rank", reason, time.time())
-            return f"failed: {reason}"
+            return _ranking_failed(parts, project, f"ranking {project}-{number}", error)
+        if record is None:
+            return "shared out; whoever ends the last shard asks for the rest"
         message = f"{record.version} serves, {record.tasks} tasks ranked in {record.seconds} s"
         parts.queue.succeeded(project, "rank", message, time.time())
         # The version was trained before its predictions were made: annotations that came since are not in them.
         parts.live.request_proposing(project)
     return message
+
+
+def rank_shard(project: str, version: str, number: int, after: int, upto: int) -> str:
+    """Rank the tasks of the pool with ids in (after, upto]; the last shard asks for the switch."""
+    parts = _open()
+    # A worker that was given up may still be at it.
+    with parts.registry.lock(project, f"shard-{number}"):
+        try:
+            last = Reranking(parts, project, parts.client(project)).run_shard(version, Shard(number, after, upto))
+        except Outdated as outdated:
+            return str(outdated)
+        except Exception as error:
+            return _ranking_failed(parts, project, f"shard {project}-{number}", error)
+        if last:
+            parts.queue.request_rank(project)
+    return f"shard {number} of {version} ranked"
 
 
 def _open() -> WorkerParts:
@@ -86,4 +104,11 @@ def _failed(parts: WorkerParts, project: str, number: int, error: Exception) -> 
     logger.exception("round %s-%d failed", project, number)
     parts.queue.give_back(project, number, time.time())
     parts.queue.failed(project, "retrain", reason, time.time())
+    return f"failed: {reason}"
+
+
+def _ranking_failed(parts: WorkerParts, project: str, what: str, error: Exception) -> str:
+    reason = reason_of(error)
+    logger.error("%s failed: %s (%s)", what, reason, type_and_place(error))
+    parts.queue.failed(project, "rank", reason, time.time())
     return f"failed: {reason}"

@@ -17,7 +17,7 @@ from backend.labelstudio.config import parse_label_config
 from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
-from trainer.reranking import deletable
+from trainer.reranking import deletable, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +100,12 @@ class Reconciler:
         ranked, unlabelled = index.count(project, serving), counts.unlabelled
         stored, strays = counts.predictions.get(serving, 0), deletable(client, project, counts.predictions, serving)
         config = parse_label_config(registry.label_config(project) or "")
-        stale = record is None or (record.version == serving and record.labels not in ((), config.labels))
+        relabelled = record and record.version == serving and record.labels not in ((), config.labels)
+        stale = record is None or not record.finished or relabelled
         if min(ranked, stored) + unusable < unlabelled or strays or stale:
             self._rank(project)
         elif ranked > unlabelled:
-            still = set(client.unlabelled_ids(project))
-            gone = [row.task_id for row in index.top(project, serving, ranked) if row.task_id not in still]
-            index.remove(project, serving, gone)
+            tidy(client, index, project, serving)
         # While versions overlap every task has two predictions, rightly.
         repeated = client.drop_repeated(project, serving) if counts.predictions.keys() == {serving} else 0
         if repeated:

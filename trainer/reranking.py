@@ -2,35 +2,37 @@
 
 Predictions of the new version are imported while the old one still serves. Then pointer and title change
 together and the old predictions go. Killed at any point and run again it goes on where Label Studio's own
-data says it stopped: tasks that hold a prediction of the version are not imported again.
+data says it stopped: only tasks without a prediction of the version are asked for. A pool of more than ECG_SHARD
+such tasks is cut into shards, jobs of their own; whoever ends the last asks for the ranking again, which then
+finds nothing left and switches.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
-from typing import Any
 
+from backend.errors import BackendError
+from backend.labelstudio import pool
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from backend.labelstudio.wire import prediction_json, task_text
-from backend.ner.prediction import Prediction
-from backend.predictor import Predictor
-from backend.ranking.control import is_holdout, priority, quantiles
-from backend.ranking_index import RankedTask, preview
+from backend.labelstudio.wire import JsonObject
+from backend.rank_shards import RankShards, Shard, Step, cut
+from backend.ranking.control import quantiles
+from backend.ranking_index import RankingIndex
 from backend.records import RankingRecord
-from backend.registry import RULES_VERSION, VERSION
+from backend.registry import VERSION
+from trainer.chunk_ranking import CHUNK, ChunkRanking, Phases, batches, stored_row
 from trainer.parts import WorkerParts
 from trainer.rival import open_version
 
 logger = logging.getLogger(__name__)
 
-BATCH = 256
-"""Reports predicted at a time."""
 DELETED_AT_ONCE = 500
 """Predictions that may be deleted while people annotate: 6 ms each (Label Studio 1.23.2, SQLite)."""
 QUIET = 120.0
@@ -39,150 +41,208 @@ CHECKED = 20
 """Places at the head of the queue that are read back from Label Studio."""
 
 
-IMPORTED = 5000
-"""Predictions imported at a time: each import makes Label Studio count all tasks of the project."""
+class Outdated(BackendError):
+    """Another version is wanted than the one that is ranked, whose ranking was asked for."""
 
-Found = tuple[dict[str, Any], str, Prediction]
-"""A task, its report and what the version predicts."""
-
-
-@dataclass
-class Ranked:
-    """The new ranking as it grows: rows, predictions to import, holdout tasks that wait for their place."""
-
-    rows: list[RankedTask] = field(default_factory=list)
-    to_import: list[dict[str, Any]] = field(default_factory=list)
-    waiting: list[Found] = field(default_factory=list)
-    without_text: int = 0
+    def __init__(self, version: str) -> None:
+        super().__init__("Another version is wanted than the one that was to be ranked", version)
 
 
 class Reranking:
-    """One ranking of one project's pool; `run` does all of it."""
+    """One ranking of one project's pool by the version that is wanted when it starts."""
 
     def __init__(self, parts: WorkerParts, project: str, client: LabelStudioClient) -> None:
+        self.parts = parts
         self.settings = parts.settings
         self.registry = parts.registry
-        self.queue = parts.queue
         self.index = parts.index
+        self.shards = RankShards(parts.redis, parts.queue)
         self.client = client
+        self.session = client.session
         self.project = project
+        self.version = parts.registry.target(project)
+        self.name = (project, self.version)
+        self.phases = Phases()
+        self.shared, self.step = False, Step(0, 0, time.time())
 
-    def run(self) -> RankingRecord:
-        """Predict, import, switch, clean up, read back; call it with the project's rank lock held."""
-        started = time.monotonic()
-        version = self.registry.target(self.project)
-        config = parse_label_config(self.client.project(self.project).label_config)
-        predictor, _ = open_version(self.registry, self.settings, self.project, version, config)
-        self.forget_other_labels(version, config)
-        ranked = self.predict_pool(predictor, config)
-        distribution = self.distribution(version, config, ranked)
-        self.place(ranked, ranked.waiting, config, distribution)
-        self.flush(ranked, at_least=1)
-        self.switch(version, ranked.rows)
-        record = RankingRecord(
-            version=version,
-            labels=config.labels,
-            tasks=len(ranked.rows),
-            seconds=round(time.monotonic() - started, 1),
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            without_text=ranked.without_text,
-            distribution=distribution,
-        )
+    # The whole ------------------------------------------------------------------------------------
+
+    def run(self) -> RankingRecord | None:
+        """Predict, import, switch, clean up, read back; call it with the project's rank lock held.
+
+        None when shards that others work on have to end first. Raises Outdated.
+        """
+        self.forget_other_labels()
+        missing = pool.count_missing(self.session, *self.name)
+        self.restore(missing)
+        self.begin_steps(missing)
+        self.rank_first(missing)
+        if self.share_out():
+            return None
+        without_text = self.rank_missing()
+        self.switch()
+        record = self.record(without_text)
         self.registry.save_ranking(self.project, record)
-        self.clean_up(version)
-        record = self.read_back(record)
+        with self.phases.of("clean up"):
+            self.clean_up()
+        record = self.read_back(record.model_copy(update={"phases": self.phases.rounded()}))
         self.registry.save_ranking(self.project, record)
+        self.shards.drop(self.project, self.version)
+        logger.info("ranked project=%s version=%s tasks=%d in %s", *self.name, record.tasks, record.phases)
         return record
 
-    def forget_other_labels(self, version: str, config: LabelConfig) -> None:
+    def run_shard(self, version: str, shard: Shard) -> bool:
+        """Rank the tasks of a shard that lack the version; whether it was the last. Raises Outdated."""
+        if version != self.version:
+            raise Outdated(version)
+        self.begin_steps(0)
+        self.rank_missing(shard)
+        logger.info("ranked project=%s version=%s shard=%d in %s", *self.name, shard.number, self.phases.rounded())
+        return self.shards.finish(self.project, version, shard.number)
+
+    def share_out(self) -> bool:
+        """Queue what is unfinished of a large ranking; whether anything is."""
+        if not self.shards.planned(*self.name):
+            left = pool.count_missing(self.session, *self.name)
+            if left <= self.settings.shard:
+                return False
+            parts = cut(*pool.id_range(self.session, self.project), -(-left // self.settings.shard))
+            self.shards.plan(*self.name, parts, left)
+        return self.shards.start(*self.name) > 0
+
+    # Its parts ------------------------------------------------------------------------------------
+
+    @cached_property
+    def config(self) -> LabelConfig:
+        """The project's labelling configuration as it is now."""
+        return parse_label_config(self.client.project(self.project).label_config)
+
+    @cached_property
+    def chunks(self) -> ChunkRanking:
+        """The version, opened when the first task has to be predicted."""
+        predictor, _ = open_version(self.registry, self.settings, self.project, self.version, self.config)
+        last, share = self.registry.ranking(self.project), self.settings.holdout_share
+        known = last.distribution if last and last.version == self.version else ()
+        if not known and (known := quantiles(self.index.uncertainties(*self.name, CHUNK))):
+            self.begin(known)
+        where = (self.client, self.index, self.project, predictor, self.config, share)
+        return ChunkRanking(*where, known or None, self.begin, self.report, self.phases)
+
+    def forget_other_labels(self) -> None:
         """Delete what the version predicted for other labels than the project has now: it is predicted anew."""
         last = self.registry.ranking(self.project)
-        if last and last.version == version and last.labels not in ((), config.labels):
-            self.client.delete_predictions(self.project, version)
-            self.index.drop(self.project, version)
+        if last and last.version == self.version and last.labels not in ((), self.config.labels):
+            self.client.delete_predictions(*self.name)
+            self.index.drop(*self.name)
+            self.shards.drop(*self.name)
+            self.begin(last.distribution)
 
-    def distribution(self, version: str, config: LabelConfig, ranked: Ranked) -> tuple[float, ...]:
-        """Uncertainties of the pool; of one version always the same, so that places once given stay."""
-        last = self.registry.ranking(self.project)
-        if last and last.version == version and last.distribution:
-            return last.distribution
-        distribution = quantiles([row.uncertainty for row in ranked.rows])
-        # Before any place is drawn from it: a repetition after a kill must draw the same ones.
-        begun = RankingRecord(
-            version=version, labels=config.labels, tasks=0, seconds=0.0, finished="", distribution=distribution
-        )
-        self.registry.save_ranking(self.project, begun)
-        return distribution
+    def begin(self, distribution: tuple[float, ...]) -> None:
+        """Keep the uncertainties of the pool before any place is drawn from them.
 
-    def predict_pool(self, predictor: Predictor, config: LabelConfig) -> Ranked:
-        """Predict every unlabelled task that this version has not ranked yet; import as it goes."""
-        ranked = Ranked()
-        version, total = predictor.version, self.client.counts(self.project).unlabelled
-        known = {row.task_id: row for row in self.index.top(self.project, version, 10**9)}
-        started = time.monotonic()
-        for batch in batches(self.client.unlabelled_tasks(self.project), BATCH):
-            done = [known[t["id"]] for t in batch if t["id"] in known and version in t["versions"]]
-            ranked.rows += done
-            new = [t for t in batch if not (t["id"] in known and version in t["versions"])]
-            pairs = [(task, text) for task in new if (text := task_text(task, config)) is not None]
-            ranked.without_text += len(new) - len(pairs)
-            predictions = predictor.predict([text for _, text in pairs])
-            found = [(task, text, p) for (task, text), p in zip(pairs, predictions, strict=True)]
-            ranked.waiting += [entry for entry in found if self.holdout(entry[0]["id"])]
-            self.place(ranked, [entry for entry in found if not self.holdout(entry[0]["id"])], config, ())
-            self.flush(ranked, IMPORTED)
-            self.report(version, len(ranked.rows) + len(ranked.waiting), total, started)
-        return ranked
+        A repetition after a kill, the shards and later rankings by this version must draw the same places.
+        """
+        unfinished = RankingRecord(version=self.version, tasks=0, seconds=0.0, finished="")
+        fields = {"labels": self.config.labels, "distribution": distribution}
+        self.registry.save_ranking(self.project, unfinished.model_copy(update=fields))
 
-    def place(self, ranked: Ranked, found: Sequence[Found], config: LabelConfig, distribution: Sequence[float]) -> None:
-        """Add rows, and predictions that Label Studio does not hold yet."""
-        share = self.settings.holdout_share
-        for task, text, prediction in found:
-            placed = replace(prediction, priority=priority(task["id"], prediction.uncertainty, share, distribution))
-            ranked.rows.append(self.row(task["id"], text, placed))
-            if prediction.version not in task["versions"]:
-                answer = prediction_json(placed, text, config, placed.priority)
-                ranked.to_import.append({"task": task["id"], **answer})
+    def restore(self, missing: int) -> None:
+        """Rank again what Label Studio holds scores of, when Redis lost the index; nothing is predicted."""
+        lost = self.client.counts(self.project).unlabelled - missing - self.index.count(*self.name)
+        share, before = self.settings.holdout_share, lost
+        for chunk in batches(pool.scored(self.session, *self.name) if lost > 0 else (), CHUNK):
+            known = self.index.known(*self.name, [task["id"] for task in chunk])
+            new = [task for task in chunk if task["id"] not in known]
+            self.index.add(*self.name, [stored_row(task, self.version, self.config, share) for task in new])
+            lost -= len(new)
+            if lost <= 0:  # a task that Label Studio asked for by itself is among the newest, which come first
+                break
+        if lost < before:
+            logger.info("restored project=%s version=%s tasks=%d from stored scores", *self.name, before - lost)
 
-    def flush(self, ranked: Ranked, at_least: int) -> None:
-        """Import what has gathered, once it is worth a request."""
-        if len(ranked.to_import) >= at_least:
-            self.client.import_predictions(self.project, ranked.to_import)
-            ranked.to_import = []
+    def rank_first(self, missing: int) -> None:
+        """The part that the distribution is drawn from; with ECG_RANK_FIRST also the old head, and the switch."""
+        last, serving = self.registry.ranking(self.project), self.registry.serving(self.project)
+        early = self.settings.rank_first if serving != self.version else 0
+        drawn = last is not None and last.version == self.version and bool(last.distribution)
+        if missing <= (early or CHUNK) or (drawn and not early):
+            return
+        size = max(1, early // 2) if early else CHUNK
+        random = self.index.sample(self.project, serving, size) if serving != self.version else []
+        self.rank(pool.missing_among(self.session, *self.name, random) or self.read_first(size))
+        if early:
+            head = [row.task_id for row in self.index.top(self.project, serving, size)]
+            self.rank(pool.missing_among(self.session, *self.name, head))
+            self.switch()
 
-    def row(self, task_id: int, text: str, prediction: Prediction) -> RankedTask:
-        """The task as the queue shows it."""
-        measure = "unexplained by the rules" if prediction.version == RULES_VERSION else "token entropy"
-        reason = "control share: a random place" if self.holdout(task_id) else measure
-        return RankedTask(task_id, prediction.priority, prediction.uncertainty, reason, preview(text))
+    def read_first(self, size: int) -> list[JsonObject]:
+        """The first tasks that lack the version."""
+        return list(islice(pool.missing(self.session, *self.name), size))
 
-    def holdout(self, task_id: int) -> bool:
-        """Whether the task is held out."""
-        return is_holdout(task_id, self.settings.holdout_share)
+    def rank_missing(self, shard: Shard | None = None) -> int:
+        """Rank all tasks (of the shard) that lack the version, a chunk at a time; how many have no text."""
+        after, upto = (shard.after, shard.upto) if shard else (0, None)
+        chunks = iter(batches(pool.missing(self.session, *self.name, after, upto), CHUNK))
+        without_text = 0
+        while chunk := self.read(chunks):
+            without_text += self.rank(chunk)
+        return without_text
 
-    def switch(self, version: str, rows: Sequence[RankedTask]) -> None:
-        """Let the version serve: index, pointer, title; then drop what was annotated meanwhile."""
-        self.index.replace(self.project, version, rows)
-        self.registry.promote(self.project, version)
-        self.client.switch_title(self.project, version)
-        still = set(self.client.unlabelled_ids(self.project))
-        self.index.remove(self.project, version, [row.task_id for row in rows if row.task_id not in still])
-        logger.info("serving project=%s version=%s ranked=%d", self.project, version, len(rows))
+    def read(self, chunks: Iterator[list[JsonObject]]) -> list[JsonObject]:
+        """The next chunk; empty after the last."""
+        with self.phases.of("read"):
+            return next(chunks, [])
 
-    def clean_up(self, version: str) -> None:
+    def rank(self, tasks: list[JsonObject]) -> int:
+        """Rank these tasks; how many have no text. Raises Outdated."""
+        self.check_wanted()
+        return self.chunks.rank(tasks) if tasks else 0
+
+    def check_wanted(self) -> None:
+        """Raise Outdated when another version is wanted by now; its own ranking is asked for with it."""
+        if self.registry.target(self.project) != self.version:
+            raise Outdated(self.version)
+
+    def switch(self) -> None:
+        """Let the version serve: pointer, title; then drop what was annotated meanwhile. Raises Outdated."""
+        self.check_wanted()
+        with self.phases.of("switch"):
+            self.registry.promote(*self.name)
+            self.client.switch_title(*self.name)
+            tidy(self.client, self.index, *self.name)
+        logger.info("serving project=%s version=%s ranked=%d", *self.name, self.index.count(*self.name))
+
+    def clean_up(self) -> None:
         """Delete predictions and rankings of other versions, and weights of old ones."""
         stored = self.client.model_versions(self.project)
-        for old in deletable(self.client, self.project, stored, version):
+        for old in deletable(self.client, self.project, stored, self.version):
             self.client.delete_predictions(self.project, old)
-        for old in stored.keys() - {version}:
+        for old in stored.keys() - {self.version}:
             self.index.drop(self.project, old)
-        self.client.drop_repeated(self.project, version)
+            self.shards.drop(self.project, old)
+        if stored.get(self.version, 0) > pool.count_holding(self.session, *self.name):
+            self.client.drop_repeated(*self.name)
         self.registry.prune(self.project, self.settings.keep_versions)
+
+    # Its record -----------------------------------------------------------------------------------
+
+    def record(self, without_text: int) -> RankingRecord:
+        """What is kept of it."""
+        last = self.registry.ranking(self.project)
+        return RankingRecord(
+            version=self.version,
+            labels=self.config.labels,
+            tasks=self.index.count(*self.name),
+            seconds=round(time.time() - self.step.started, 1),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            without_text=without_text,
+            distribution=last.distribution if last and last.version == self.version else (),
+        )
 
     def read_back(self, record: RankingRecord) -> RankingRecord:
         """Compare the head of Label Studio's order with the index."""
         theirs = [task for task, _ in self.client.lowest_scores(self.project, CHECKED)]
-        ours = [row.task_id for row in self.index.top(self.project, record.version, CHECKED)]
+        ours = [row.task_id for row in self.index.top(*self.name, CHECKED)]
         equal = sum(a == b for a, b in zip(theirs, ours, strict=False))
         if equal < len(ours):
             logger.warning(
@@ -190,18 +250,36 @@ class Reranking:
             )
         return record.model_copy(update={"order_checked": len(ours), "order_equal": equal})
 
-    def report(self, version: str, done: int, total: int, started: float) -> None:
-        """Publish the progress."""
-        spent = time.monotonic() - started
-        eta = spent / done * (total - done) if done else 0.0
+    def begin_steps(self, total: int) -> None:
+        """Count the reports from here on, those of all shards together."""
+        self.shared = self.shards.planned(*self.name)
+        self.step = self.shards.step(*self.name, 0) if self.shared else Step(0, total, time.time())
+
+    def report(self, reports: int) -> None:
+        """So many more were predicted: publish the progress."""
+        done = self.step.done + reports
+        self.step = self.shards.step(*self.name, reports) if self.shared else replace(self.step, done=done)
+        spent = time.time() - self.step.started
+        eta = spent / self.step.done * (self.step.total - self.step.done) if self.step.done else 0.0
         fields = {
             "stage": "ranking",
-            "version": version,
-            "step": done,
-            "steps": total,
+            "version": self.version,
+            "step": self.step.done,
+            "steps": self.step.total,
             "eta_seconds": round(max(0.0, eta), 1),
+            "updated": time.time(),
         }
-        self.queue.set_progress(self.project, "rank", {**fields, "updated": time.time()})
+        self.parts.queue.set_progress(self.project, "rank", fields)
+
+
+def tidy(client: LabelStudioClient, index: RankingIndex, project: str, version: str) -> None:
+    """Take out of the ranking what is no longer in the pool; nothing is read when the numbers agree."""
+    held = client.counts(project).unlabelled - pool.count_missing(client.session, project, version)
+    if index.count(project, version) <= held:
+        return
+    for ids in index.strangers(project, version, client.each_unlabelled_id(project)):
+        # What was ranked while the pool was read is in it all the same.
+        index.remove(project, version, set(ids) - pool.unlabelled_among(client.session, project, ids))
 
 
 def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int], serving: str) -> list[str]:
@@ -213,14 +291,3 @@ def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int]
     others = {version: count for version, count in stored.items() if version != serving and VERSION.fullmatch(version)}
     few = sum(others.values()) <= DELETED_AT_ONCE
     return sorted(others) if few or client.quiet_seconds(project, datetime.now(UTC)) >= QUIET else []
-
-
-def batches(items: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    """Lists of at most `size` items.
-
-    >>> [len(b) for b in batches(({} for _ in range(5)), 2)]
-    [2, 2, 1]
-    """
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

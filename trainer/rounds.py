@@ -19,9 +19,8 @@ from typing import Any
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import task_text
-from backend.model_card import (
-    ModelCard,
-)
+from backend.model_card import ModelCard
+from backend.predictor import ModelPredictor
 from trainer import base_model
 from trainer.cards import card_of
 from trainer.dataset import FrozenDataset, Report, freeze, split
@@ -31,6 +30,7 @@ from trainer.learning import Learned, Learner
 from trainer.parts import WorkerParts
 from trainer.plan import Plan
 from trainer.promotion import best_mode, decide
+from trainer.quantisation import MEASURED, Evidence, offer
 from trainer.rival import Rival, find_rival
 
 logger = logging.getLogger(__name__)
@@ -117,19 +117,24 @@ class Round:
             self.progress(f1_to_beat=to_beat.micro.f1)
         plan = self.plan(config, dataset, rival, holdout)
         learned = Learner(self.settings, config, folder, version, self.progress, plan).learn(train, holdout)
-        return self.judge(config, dataset, version, rival, learned, holdout, folder)
+        card = self.judge(config, dataset, version, rival, learned, holdout, folder)
+        return self.quantise(card, learned, config, dataset, holdout, folder) if card.decision.promote else card
 
     def plan(self, config: LabelConfig, dataset: FrozenDataset, rival: Rival, holdout: Sequence[Report]) -> Plan:
         """What the settings ask for beside the preset, with the project's texts where they are of use."""
         plan = Plan.from_settings(self.settings)
         if self.settings.pretrain or plan.self_training:
-            tasks = islice(self.client.unlabelled_tasks(self.project), TEXTS)
-            unlabelled = [(t["id"], text) for t in tasks if (text := task_text(t, config)) is not None]
+            unlabelled = self.unlabelled(config, TEXTS)
             # By id, so that the same texts are read again after some were annotated: reading takes minutes.
             known = sorted([*unlabelled, *((r.task_id, r.text) for r in dataset.reports)])[:TEXTS]
             texts = [text for _, text in known] if self.settings.pretrain else []
             plan = replace(plan, unlabelled=[text for _, text in unlabelled], texts=texts)
         return replace(plan, start=self.start(rival, holdout)) if self.settings.warm_start else plan
+
+    def unlabelled(self, config: LabelConfig, at_most: int) -> list[tuple[int, str]]:
+        """Ids and texts of the pool's first tasks; at most so many tasks are read."""
+        tasks = islice(self.client.unlabelled_tasks(self.project), at_most)
+        return [(task["id"], text) for task in tasks if (text := task_text(task, config)) is not None]
 
     def start(self, rival: Rival, holdout: Sequence[Report]) -> Path | None:
         """Folder of the version to beat, unless it has no network or one of another kind, or has seen the holdout."""
@@ -165,6 +170,31 @@ class Round:
         analysis = analyse(learned.judged.reports, found, labels, annotated=dataset.reports, version=version)
         write_analysis(folder, analysis)
         return card_of(learned, dataset, holdout, mode, evaluation, decision, self.settings, self.project, self.number)
+
+    def quantise(
+        self,
+        card: ModelCard,
+        learned: Learned,
+        config: LabelConfig,
+        dataset: FrozenDataset,
+        holdout: Sequence[Report],
+        folder: Path,
+    ) -> ModelCard:
+        """The card of a version that shall serve, with what became of its network in 8 bits; see `quantisation`."""
+        wanted = (self.settings.engine, self.settings.precision) == ("openvino", "auto")
+        if not wanted or not isinstance(learned.predictor, ModelPredictor):
+            return card
+        self.progress(stage="quantising")
+        held = {report.task_id for report in holdout}
+        evidence = Evidence(
+            reports=holdout or dataset.reports,
+            judged_on="holdout" if holdout else "annotated reports",
+            calibration=[report.text for report in dataset.reports if report.task_id not in held],
+            unlabelled=lambda: [text for _, text in self.unlabelled(config, MEASURED)],
+        )
+        found = offer(folder, learned.predictor, evidence, self.settings)
+        engine = {**card.engine, "precision": "int8"} if found.passed else card.engine
+        return card.model_copy(update={"quantisation": found, "engine": engine})
 
     # Progress ---------------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
-"""Sequences of any length to padded batches and back, the same for every engine.
+"""Sequences of any length to batches and back, the same for every engine.
 
-Sequences are sorted by length and cut into batches of a bounded number of padded tokens: 99.8 % of what is
-computed are real tokens, against 40 to 46 % in arrival order (lengths 40 to 400).
+A batch holds sequences of one length and a bounded number of tokens, so that nothing is padded. How many rows a batch
+has changes no bit of a result on a CPU, but padding does: by up to 0.03 of a probability in bf16 and in 8 bits. So a
+report gets the same prediction alone and among any others. Windows of long reports all have the same length, and a pool
+has many reports of each: of 4,000 reports 414 batches are made, where batches of similar length were 362.
 """
 
 from __future__ import annotations
@@ -15,24 +17,25 @@ from backend.engine.model_folder import ModelFolder
 from backend.errors import ModelError
 
 TOKEN_BUDGET = 2048
-"""Padded tokens of a batch, special tokens included. Larger ones were not faster on a CPU."""
+"""Tokens of a batch, special tokens included. Larger ones were not faster on a CPU."""
 
 Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 """Token ids and attention mask [rows, width] -> logits [rows, width, tags]."""
 
 
 def plan(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> list[list[int]]:
-    """Positions of the sequences in batches of similar length, shortest first; every position once.
+    """Positions of the sequences in batches of one length, shortest first; every position once.
 
-    Rows times longest length is at most the budget, except where one sequence alone is over it.
+    A batch has at most `budget` tokens, except where one sequence alone is over it.
 
-    >>> plan([3, 9, 4], budget=9)
-    [[0, 2], [1]]
+    >>> plan([3, 9, 4, 3], budget=9)
+    [[0, 3], [2], [1]]
     """
     batches: list[list[int]] = []
     for position in np.argsort(lengths, kind="stable").tolist():
-        if batches and lengths[position] * (len(batches[-1]) + 1) <= budget:
-            batches[-1].append(position)
+        length, last = lengths[position], batches[-1] if batches else []
+        if last and lengths[last[0]] == length and length * (len(last) + 1) <= budget:
+            last.append(position)
         else:
             batches.append([position])
     return batches

@@ -21,6 +21,8 @@ from backend.errors import ModelError
 logger = logging.getLogger(__name__)
 
 MODEL_FILE = "openvino.xml"
+INT8_FILE = "openvino-int8.xml"
+"""The same network with 8-bit weights and activations; only where `trainer.quantisation` has let it pass."""
 CACHE_FOLDER = "openvino_cache"
 """Compiled models, inside the model folder; may be deleted at any time."""
 
@@ -44,17 +46,18 @@ def library() -> Any:
 
 
 class OpenVinoEngine:
-    """An Engine on `openvino.xml`, as `trainer.export` writes it."""
+    """An Engine on `openvino.xml`, or for `int8` on `openvino-int8.xml`, as `trainer.export` writes them."""
 
     def __init__(self, folder: Path, precision: str, threads: int) -> None:
         self._model = ModelFolder.read(folder)
-        if not (folder / MODEL_FILE).is_file():
+        file = folder / (INT8_FILE if precision == "int8" else MODEL_FILE)
+        if not file.is_file():
             raise ModelError(
-                f"The model folder has no {MODEL_FILE}", folder, "export the model, or set ECG_ENGINE=torch"
+                f"The model folder has no {file.name}", folder, "export the model, or set ECG_ENGINE=torch"
             )
         core = library().Core()
-        native = _device_precision(core) if precision == "auto" else precision
-        compiled = _compile(core, folder, native, threads)
+        native = precision if precision in ("bf16", "f32") else _device_precision(core)
+        compiled = _compile(core, file, native, threads)
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens = self._model.max_tokens
@@ -90,7 +93,7 @@ def _computes_int8(compiled: Any) -> bool:
     )
 
 
-def _compile(core: Any, folder: Path, precision: str, threads: int) -> Any:
+def _compile(core: Any, file: Path, precision: str, threads: int) -> Any:
     options = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
@@ -99,16 +102,16 @@ def _compile(core: Any, folder: Path, precision: str, threads: int) -> Any:
         # Pinned threads of several processes would all sit on the same first cores.
         "ENABLE_CPU_PINNING": False,
     }
-    cache = {"CACHE_DIR": str(folder / CACHE_FOLDER), "CACHE_MODE": "OPTIMIZE_SIZE"}  # 0.4 MB, without the weights
-    path = str(folder / MODEL_FILE)
+    # 0.4 MB, without the weights
+    cache = {"CACHE_DIR": str(file.with_name(CACHE_FOLDER)), "CACHE_MODE": "OPTIMIZE_SIZE"}
     try:
-        return core.compile_model(path, "CPU", {**options, **cache})
+        return core.compile_model(str(file), "CPU", {**options, **cache})
     except RuntimeError:  # also where the folder may only be read
-        logger.debug("OpenVINO could not use %s", folder / CACHE_FOLDER)
+        logger.debug("OpenVINO could not use %s", cache["CACHE_DIR"])
     try:
-        return core.compile_model(path, "CPU", options)
+        return core.compile_model(str(file), "CPU", options)
     except RuntimeError as error:
-        raise ModelError("OpenVINO cannot load the model", folder, "export or train it again") from error
+        raise ModelError("OpenVINO cannot load the model", file.parent, "export or train it again") from error
 
 
 def _reported(compiled: Any, name: str) -> str:

@@ -65,8 +65,12 @@ async def predict(request: Request) -> Answer:
     parts, fields = parts_of(request), parse_predict(await json_object(request))
     config = await parts.work(parts.serving.config, fields.project_id, fields.label_config)
     results: list[dict[str, Any]] = []
-    for piece in slices(fields.tasks, lambda task: len(task_text(task, config) or "")):
-        results += await _predict_slice(parts, fields, piece)
+
+    def size(task: Any) -> int:
+        return len(task_text(task, config) or "")
+
+    for piece in slices(fields.tasks, size):
+        results += await _predict_slice(parts, fields, piece, sum(map(size, piece)))
     version = results[-1]["model_version"] if results else await parts.work(parts.serving.version, fields.project_id)
     _report(request.app.state.metrics, fields, results, version, time.perf_counter() - started)
     return Answer({"results": results, "model_version": version})
@@ -113,10 +117,10 @@ def parts_of(request: Request) -> WebParts:
     return parts
 
 
-async def _predict_slice(parts: WebParts, fields: PredictRequest, tasks: list[Any]) -> list[dict[str, Any]]:
+async def _predict_slice(parts: WebParts, fields: PredictRequest, tasks: list[Any], size: int) -> list[dict[str, Any]]:
     """Exactly one result per task; an error that is not about the request costs this slice only."""
     try:
-        return await parts.infer(parts.serving.predict_tasks, fields.project_id, fields.label_config, tasks)
+        return await parts.predictions.predict(parts.infer, (fields.project_id, fields.label_config), tasks, size)
     except BackendError:
         raise
     except Exception as error:

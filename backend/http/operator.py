@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from starlette.responses import Response
@@ -25,6 +25,7 @@ TOP_LIMIT = 10_000
 """Rows of a queue in one answer."""
 
 Limit = Annotated[int, Query(ge=1, le=TOP_LIMIT)]
+TaskId = Annotated[int, Path(ge=1, lt=2**63)]
 
 router = APIRouter(tags=["Operators"], dependencies=[Depends(auth.operator)])
 
@@ -39,6 +40,12 @@ async def projects(request: Request) -> Answer:
 async def queue(request: Request, project: str, top: Limit = 50) -> Answer:
     """Tasks to annotate next."""
     return Answer(await parts_of(request).work(overview.queue, parts_of(request), project, top))
+
+
+@router.get("/api/projects/{project}/queue/{task_id}")
+async def place(request: Request, project: str, task_id: TaskId) -> Answer:
+    """Where a task stands in the queue."""
+    return Answer(await parts_of(request).work(overview.place, parts_of(request), project, task_id))
 
 
 @router.get("/api/projects/{project}/status")

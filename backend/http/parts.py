@@ -16,6 +16,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from backend.http.micro_batches import MicroBatches
 from backend.job_queue import JobQueue
 from backend.live_memory import LiveMemory
 from backend.parts import Parts
@@ -54,6 +55,7 @@ class WebParts(Parts):
     """
 
     serving: Serving
+    predictions: MicroBatches
     inference: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "inference"))
     io: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IO_THREADS, "io"))
 
@@ -64,7 +66,7 @@ class WebParts(Parts):
         redis = connect_redis(settings)
         queue = JobQueue(redis, registry, settings)
         serving = Serving(settings, registry, LiveMemory(redis))
-        return cls(settings, registry, redis, queue, RankingIndex(redis), serving)
+        return cls(settings, registry, redis, queue, RankingIndex(redis), serving, MicroBatches(serving.predict_tasks))
 
     async def infer(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `call` in the inference thread, after the calls before it."""

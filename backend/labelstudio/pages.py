@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backend.labelstudio.session import READ_ONLY, Session, plain
 from backend.labelstudio.wire import JsonObject
 
-Filters = tuple[tuple[str, str, int], ...]
-"""Field, operator, number."""
+Filters = tuple[tuple[str, str, int | Sequence[int | str]], ...]
+"""Field, operator, number or list."""
 
 LABELLED: Filters = (("total_annotations", "greater", 0),)
 ONLY_SKIPPED: Filters = (("total_annotations", "equal", 0), ("cancelled_annotations", "greater", 0))
@@ -29,7 +29,12 @@ PAGE = 1000
 def conditions(filters: Filters) -> list[JsonObject]:
     """The filters as items of a Data Manager query."""
     return [
-        {"filter": f"filter:tasks:{field}", "operator": operator, "type": "Number", "value": value}
+        {
+            "filter": f"filter:tasks:{field}",
+            "operator": operator,
+            "type": "Number" if isinstance(value, int) else "List",
+            "value": value,
+        }
         for field, operator, value in filters
     ]
 
@@ -40,18 +45,27 @@ def read(
     filters: Filters,
     include: str,
     after: int = 0,
+    upto: int | None = None,
+    *,
+    with_computed: bool = True,
 ) -> Iterator[JsonObject]:
-    """All tasks with an id above `after` that pass the filters, ascending by id.
+    """All tasks with an id above `after`, and at most `upto`, that pass the filters, ascending by id.
 
-    Each page starts after the last id seen, so that tasks which are labelled meanwhile shift none.
+    Each page starts after the last id seen, so that tasks which are labelled meanwhile shift none. It also ends where
+    a page will probably be full: Label Studio adds up counters of all tasks that pass the filters, 1.2 s for a million.
     """
+    ends: Filters = () if upto is None else (("id", "less_or_equal", upto),)
+    width = 0
     while True:
-        found = (*filters, ("id", "greater", after))
-        _, tasks = first(session, project, found, include, PAGE)
+        window: Filters = (("id", "less_or_equal", after + width),) if width else ends
+        found = (*filters, ("id", "greater", after), *window)
+        total, tasks = first(session, project, found, include, PAGE, with_computed=with_computed)
         yield from tasks
-        if len(tasks) < PAGE:
+        if not width and total <= len(tasks):
             return
-        after = max(task["id"] for task in tasks)
+        after = tasks[-1]["id"] if total > len(tasks) else after + width
+        full = 2 * len(tasks) > PAGE and (upto is None or after + width < upto)
+        width = tasks[-1]["id"] - tasks[0]["id"] + 1 if full else 0
 
 
 def first(

@@ -44,7 +44,7 @@ def show(desk: Desk) -> None:
 def _fits(row: Row, wanted: str, floor: float, reasons: list[str]) -> bool:
     return (
         wanted.lower() in row["preview"].lower()
-        and row["uncertainty"] >= floor
+        and (row["uncertainty"] or 0.0) >= floor
         and (not reasons or row["reason"] in reasons)
     )
 

@@ -81,6 +81,14 @@ def test_an_unranked_pool_is_an_empty_queue(client: TestClient, registry: Regist
     assert client.get("/api/projects/1/queue").json() == []
 
 
+def test_the_place_of_a_task(client: TestClient, registry: Registry, redis: Redis) -> None:
+    RankingIndex(redis).add("1", RULES_VERSION, [RankedTask(n, n / 10, n / 20, "", "") for n in range(1, 6)])
+    assert client.get("/api/projects/1/queue/4").json() == {"task_id": 4, "rank": 2, "of": 5}
+    assert client.get("/api/projects/1/queue/9").json() == {"task_id": 9, "rank": None, "of": 5}
+    assert client.get("/api/projects/1/queue/x").status_code == 400
+    assert client.get("/api/projects/2/queue/4").status_code == 404
+
+
 @pytest.mark.parametrize("top", ["0", "-1", "x", "1e3", "10001", ""])
 def test_an_impossible_top_is_a_400(client: TestClient, registry: Registry, top: str) -> None:
     answer = client.get("/api/projects/1/queue", params={"top": top})

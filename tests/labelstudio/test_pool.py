@@ -56,6 +56,7 @@ def test_what_a_version_has_predicted_is_told_from_what_it_has_not(client: Label
     assert pool.count_missing(session, project, "v1") == len(left)
     assert ids_of(pool.missing(session, project, "v1")) == left
     assert pool.count_missing(session, project, "v2") == 0
+    assert pool.count_holding(session, project, "v1") == len(scored)
     assert ids_of(pool.missing_among(session, project, "v1", ids[1000:1700])) == [
         i for i in ids[1000:1700] if i in left
     ]

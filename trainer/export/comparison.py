@@ -125,7 +125,7 @@ def compare(
     """
     texts = list(dict.fromkeys(report.text for report in reports))
     predictors = [replace(predictor, engine=candidate.engine) for candidate in candidates]
-    judged = [_judge(one, reports, texts) for one in predictors]
+    judged = [judge_network(one, reports, texts) for one in predictors]
     timed = spread(texts, TIMED_REPORTS)
     rates = _speeds(predictors, timed)
     places = zip(candidates, judged, rates, strict=True)
@@ -154,7 +154,7 @@ def _row(
         precision=candidate.engine.precision,
         bytes=candidate.bytes,
         f1=f1,
-        spearman=_spearman(expected, entropies),
+        spearman=spearman(expected, entropies),
         max_entropy_difference=float(differences.max()),
         mean_entropy_difference=float(differences.mean()),
         reports_per_second=rate,
@@ -163,10 +163,10 @@ def _row(
     )
 
 
-def _judge(
+def judge_network(
     predictor: ModelPredictor, reports: Sequence[Report], texts: Sequence[str]
 ) -> tuple[float, NDArray[np.float64]]:
-    """F1, and the entropy of each text."""
+    """F1 of the network alone, and the uncertainty of each text; the reports' texts are among them."""
     tagged = {one.text: one for one in predictor.tag(texts)}
     found = {report.task_id: predictor.network_spans(tagged[report.text]) for report in reports}
     entropies = np.array([_entropy(predictor, tagged[text]) for text in texts])
@@ -177,7 +177,8 @@ def _entropy(predictor: ModelPredictor, tagged: Tagged) -> float:
     return mean_token_entropy(temper(tagged.probabilities, predictor.temperature))
 
 
-def _spearman(left: NDArray[np.float64], right: NDArray[np.float64]) -> float | None:
+def spearman(left: NDArray[np.float64], right: NDArray[np.float64]) -> float | None:
+    """Rank correlation (-1..1); None where one side has no order."""
     from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
     if np.ptp(left) == 0 or np.ptp(right) == 0:

@@ -12,7 +12,7 @@ from typing import Any
 
 from backend.engine.batching import pad
 from backend.engine.model_folder import ModelFolder
-from backend.engine.openvino import library
+from backend.engine.openvino import MODEL_FILE, library
 from backend.engine.tokenizer import TextTokenizer
 from backend.errors import ModelError
 from backend.ner.alignment import windows
@@ -24,9 +24,17 @@ logger = logging.getLogger(__name__)
 CALIBRATION_TEXTS = 64
 """Texts whose activations decide the ranges, spread evenly over what is given."""
 
+SMOOTHING = 0.8
+"""How much of the activations' outliers goes into the weights (0..1).
 
-def quantise(folder: Path, texts: Sequence[str], output: Path) -> None:
-    """Write the model of `folder` into `output` as `openvino.xml` and `.bin` in 8 bits, calibrated on the texts.
+On a model trained on 80 ECG reports the uncertainties' rank correlation with 32 bits, on 200 of gold.json, was 0.974
+without smoothing, 0.983 at 0.5, 0.994 at 0.7, 0.998 at 0.8, 0.997 at 0.9, 0.992 at 0.95, nncf's own value. Bias
+correction gained nothing and took a third of the time.
+"""
+
+
+def quantise(folder: Path, texts: Sequence[str], output: Path, file: str = MODEL_FILE) -> None:
+    """Write the model of `folder` into `output` in 8 bits, calibrated on the texts: `file` and its `.bin`.
 
     Raises ModelError when no text has a token, or when the model cannot be loaded or converted.
     """
@@ -35,6 +43,8 @@ def quantise(folder: Path, texts: Sequence[str], output: Path) -> None:
 
     batches = calibration(folder, texts)
     graph = convert(folder)
+    smooth = nncf.AdvancedSmoothQuantParameters(matmul=SMOOTHING)
+    advanced = nncf.AdvancedQuantizationParameters(smooth_quant_alphas=smooth, disable_bias_correction=True)
     level = nncf.nncf_logger.level
     nncf.set_log_level(logging.ERROR)
     try:
@@ -42,13 +52,17 @@ def quantise(folder: Path, texts: Sequence[str], output: Path) -> None:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             quantised = nncf.quantize(
-                graph, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches)
+                graph,
+                nncf.Dataset(batches),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(batches),
+                advanced_parameters=advanced,
             )
     except (RuntimeError, nncf.ValidationError) as error:
         raise refused(folder, error) from error
     finally:
         nncf.set_log_level(level)
-    write(quantised, output)
+    write(quantised, output, file)
     logger.info("Quantised %s to 8 bits on %s batches", folder, len(batches))
 
 

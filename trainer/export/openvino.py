@@ -43,12 +43,12 @@ def convert(folder: Path) -> Any:
         raise refused(folder, error) from error
 
 
-def write(graph: Any, folder: Path) -> None:
-    """Put a graph into `folder` as `openvino.xml` and `openvino.bin`; both appear or none. Raises ModelError."""
+def write(graph: Any, folder: Path, file: str = MODEL_FILE) -> None:
+    """Put a graph into `folder` as an `.xml` file and a `.bin` beside it; both appear or none. Raises ModelError."""
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
-            library().save_model(graph, Path(aside) / MODEL_FILE, compress_to_fp16=False)
-            for name in (Path(MODEL_FILE).with_suffix(".bin"), Path(MODEL_FILE)):
+            library().save_model(graph, Path(aside) / file, compress_to_fp16=False)
+            for name in (Path(file).with_suffix(".bin"), Path(file)):
                 (Path(aside) / name).replace(folder / name)
     except (RuntimeError, OSError) as error:
         raise refused(folder, error) from error

@@ -1,0 +1,77 @@
+"""What is kept of a ranking that is shared out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+
+from backend.job_queue import JobQueue
+from backend.rank_shards import FUNCTION, RankShards, Shard, cut
+from backend.registry import Registry
+from backend.settings import Settings
+
+PLAN = [Shard(0, 0, 10), Shard(1, 10, 20)]
+
+
+@pytest.fixture
+def shards(redis: Redis, tmp_path: Path) -> RankShards:
+    made = RankShards(redis, JobQueue(redis, Registry(tmp_path), Settings(ECG_HOME=tmp_path)))
+    made.plan("1", "v1", PLAN, 20)
+    return made
+
+
+@given(st.integers(1, 10**9), st.integers(0, 10**6), st.integers(1, 50))
+def test_shards_cover_every_id_once(lowest: int, more: int, count: int) -> None:
+    parts = cut(lowest, lowest + more, count)
+    assert (parts[0].after, parts[-1].upto) == (lowest - 1, lowest + more)
+    assert all(a.upto == b.after for a, b in pairwise(parts))
+    assert all(part.after < part.upto for part in parts)
+    assert len(parts) == min(count, more + 1)
+
+
+def test_each_shard_is_queued_once_and_again_when_its_job_is_gone(shards: RankShards, redis: Redis) -> None:
+    assert shards.start("1", "v1") == shards.start("1", "v1") == 2
+    first, second = Queue("rank", connection=redis).job_ids
+    job = Job.fetch(first, connection=redis)
+    assert (job.func_name, job.args) == (FUNCTION, ("1", "v1", 0, 0, 10))
+    job.delete()
+    assert shards.start("1", "v1") == 2
+    after = Queue("rank", connection=redis).job_ids
+    assert (after[0], len(after)) == (second, 2)
+
+
+def test_a_waiting_shard_is_not_the_ranking_that_is_asked_for(shards: RankShards) -> None:
+    shards.start("1", "v1")
+    assert shards.queue.request_rank("1") == shards.queue.request_rank("1") == "rank-1-1"
+    assert len(shards.queue.jobs("1", "rank")) == 3
+
+
+def test_the_last_shard_that_ends_is_told_so(shards: RankShards) -> None:
+    assert not shards.finish("1", "v1", 0)
+    assert shards.unfinished("1", "v1") == PLAN[1:]
+    assert not shards.finish("1", "v1", 0)
+    assert shards.finish("1", "v1", 1)
+    assert shards.start("1", "v1") == 0
+    assert shards.planned("1", "v1")
+
+
+def test_a_plan_that_redis_lost_stays_lost(shards: RankShards, redis: Redis) -> None:
+    redis.flushall()
+    assert not shards.finish("1", "v1", 0)
+    assert not shards.planned("1", "v1")
+    assert shards.unfinished("1", "v1") == []
+
+
+def test_steps_of_all_shards_add_up(shards: RankShards) -> None:
+    shards.step("1", "v1", 5)
+    step = shards.step("1", "v1", 7)
+    assert (step.done, step.total) == (12, 20)
+    shards.drop("1", "v1")
+    assert shards.step("1", "v1", 0).done == 0

@@ -1,0 +1,89 @@
+"""One chunk after the other, with the rules and a real Valkey; what Label Studio gets is kept in a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from backend.labelstudio.config import parse_label_config
+from backend.labelstudio.wire import JsonObject
+from backend.predictor import RulesPredictor
+from backend.ranking.control import is_holdout, priority, quantiles
+from backend.ranking_index import RankingIndex
+from tests.e2e.site import CONFIG
+from tests.e2e.stack import reports
+from trainer.chunk_ranking import SLICE, ChunkRanking, Phases
+
+SHARE = 0.2
+LABELS = parse_label_config(CONFIG)
+TASKS = [{"id": i, "data": task["data"]} for i, task in enumerate(reports("unlabelled.json"), 1)]
+
+
+class Store:
+    """What Label Studio would hold, and the events in their order."""
+
+    def __init__(self) -> None:
+        self.held: list[JsonObject] = []
+        self.drawn: list[tuple[float, ...]] = []
+        self.done: list[int] = []
+
+    def store_predictions(self, project: str, predictions: list[JsonObject]) -> None:
+        self.held += predictions
+
+    def draw(self, distribution: tuple[float, ...]) -> None:
+        assert not self.held
+        self.drawn.append(distribution)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def chunks(redis: Redis, store: Any, distribution: tuple[float, ...] | None = None) -> ChunkRanking:
+    predictor = RulesPredictor("v1", LABELS.labels)
+    index = RankingIndex(redis)
+    return ChunkRanking(
+        store, index, "1", predictor, LABELS, SHARE, distribution, store.draw, store.done.append, Phases()
+    )
+
+
+def test_index_and_label_studio_get_the_same_order(redis: Redis, store: Store) -> None:
+    assert chunks(redis, store).rank(TASKS) == 0
+    ranked = RankingIndex(redis).top("1", "v1", 1000)
+    assert [row.task_id for row in ranked] == [p["task"] for p in sorted(store.held, key=lambda p: float(p["score"]))]
+    assert sum(store.done) == len(ranked) == len(TASKS)
+    assert max(store.done) <= SLICE
+    spans = RulesPredictor("v1", LABELS.labels).find([task["data"]["text"] for task in TASKS])
+    by_task = {prediction["task"]: len(prediction["result"]) for prediction in store.held}
+    assert by_task == {task["id"]: len(found) for task, found in zip(TASKS, spans, strict=True)}
+
+
+def test_places_of_the_holdout_are_drawn_from_the_first_chunk_for_good(redis: Redis, store: Store) -> None:
+    ranking = chunks(redis, store)
+    ranking.rank(TASKS[:100])
+    ranking.rank(TASKS[100:])
+    doubts = RulesPredictor("v1", LABELS.labels).predict([task["data"]["text"] for task in TASKS[:100]])
+    expected = quantiles([doubt.uncertainty for doubt in doubts])
+    assert store.drawn == [expected]
+    rows = {row.task_id: row for row in RankingIndex(redis).top("1", "v1", 1000)}
+    held_out = [task["id"] for task in TASKS if is_holdout(task["id"], SHARE)]
+    assert len(held_out) > 30
+    for task in held_out:
+        assert rows[task].priority == priority(task, rows[task].uncertainty or 0.0, SHARE, expected)
+
+
+def test_a_known_distribution_is_not_drawn_again(redis: Redis, store: Store) -> None:
+    chunks(redis, store, (0.25, 0.25)).rank(TASKS)
+    assert store.drawn == []
+    places = [row.priority for row in RankingIndex(redis).top("1", "v1", 1000) if is_holdout(row.task_id, SHARE)]
+    assert places == pytest.approx([0.25] * len(places), abs=1e-6)
+
+
+def test_tasks_without_text_are_counted_and_left_out(redis: Redis, store: Store) -> None:
+    blank = [{"id": 900, "data": {}}, {"id": 901, "data": {"text": None}}]
+    assert chunks(redis, store).rank([*blank, *TASKS[:3]]) == 2
+    assert [prediction["task"] for prediction in store.held] == [1, 2, 3]
+    assert chunks(redis, store).rank(blank) == 2
