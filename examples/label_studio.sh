@@ -44,6 +44,8 @@ settings() {
   export LABEL_STUDIO_SSRF_PROTECTION_ENABLED=${LABEL_STUDIO_SSRF_PROTECTION_ENABLED:-false}
   # Only heeded when the database is made.
   export LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=${LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN:-true}
+  # Count what was imported, not the whole project after each import (docs/ranking.md).
+  export fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=${fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short:-true}
   # Nothing leaves the machine.
   export LABEL_STUDIO_COLLECT_ANALYTICS=false LABEL_STUDIO_LATEST_VERSION_CHECK=false
   export LABEL_STUDIO_SENTRY_DSN= LABEL_STUDIO_FRONTEND_SENTRY_DSN=

@@ -33,10 +33,11 @@ def free_port() -> int:
 
 @contextmanager
 def running(home: Path, **environment: str) -> Iterator[LabelStudio]:
-    """An empty Label Studio; LS_VENV names an environment that has it, else it is the one of `make`."""
+    """An empty Label Studio as installed; LS_VENV names an environment that has it, else it is the one of `make`."""
     own = {
         "LS_HOME": str(home),
         "LS_PORT": str(free_port()),
+        "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "false",
         "LS_VENV": os.environ.get("LS_VENV", str(ROOT / ".label-studio" / "venv")),
     }
 
