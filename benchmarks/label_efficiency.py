@@ -52,9 +52,9 @@ def main() -> int:
 
 
 def measure(corpus: Corpus, sizes: list[int], arguments: argparse.Namespace) -> dict[str, Any]:
-    """All numbers of reports of one corpus, by test set."""
+    """All numbers of reports of one corpus, by test set; where it has fewer than asked for, all it has."""
     results: dict[str, Any] = {test: {} for test in corpus.tests}
-    for n in sizes:
+    for n in dict.fromkeys(min(n, len(corpus.pool)) for n in sizes):
         runs = [one(corpus, n, seed, arguments) for seed in range(arguments.seeds)]
         for test, reports in corpus.tests.items():
             row = figures(reports, [run["found"][test] for run in runs], corpus.config.labels)
