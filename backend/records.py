@@ -18,7 +18,8 @@ class Connection(BaseModel):
 class RankingRecord(BaseModel):
     """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then.
 
-    `phases` are seconds by what its last job did.
+    `drawn_from` is the number of reports that the distribution was drawn from, `phases` are seconds by what the last
+    job did.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,7 @@ class RankingRecord(BaseModel):
     finished: str
     without_text: int = 0
     distribution: tuple[float, ...] = ()
+    drawn_from: int = 0
     order_checked: int = 0
     order_equal: int = 0
     phases: dict[str, float] = {}

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 CHUNK = 4096
 """Tasks whose texts and predictions are in memory at a time, and predictions of one import."""
+FEW = 200
+"""Uncertainties below which a distribution is drawn anew from a larger chunk: one report that came first is no pool."""
 SLICE = 256
 """Reports between two looks at the progress; those of similar length are predicted together."""
 
@@ -54,8 +56,9 @@ class Phases:
 class ChunkRanking:
     """Ranks chunk by chunk with one version.
 
-    `distribution` is of the uncertainties of the pool, or None before the first chunk, from which it is drawn;
-    `drawn` is told it before any place is given. `done` is told how many reports were predicted.
+    `distribution` is of the uncertainties of the pool, drawn from `drawn_from` of them. Where these are few (at first
+    none) it is drawn from the next chunk that has more; `drawn` is told it before any place is given. `done` is told
+    how many reports were predicted.
     """
 
     client: LabelStudioClient
@@ -64,8 +67,9 @@ class ChunkRanking:
     predictor: Predictor
     config: LabelConfig
     share: float
-    distribution: tuple[float, ...] | None
-    drawn: Callable[[tuple[float, ...]], None]
+    distribution: tuple[float, ...]
+    drawn_from: int
+    drawn: Callable[[tuple[float, ...], int], None]
     done: Callable[[int], None]
     phases: Phases
 
@@ -73,9 +77,10 @@ class ChunkRanking:
         """Predict the tasks, add them to the index, store the predictions; returns how many have no text."""
         pairs = [(task["id"], text) for task in tasks if (text := task_text(task, self.config)) is not None]
         predictions = self._predict([text for _, text in pairs])
-        if self.distribution is None and predictions:
+        if self.drawn_from < min(FEW, len(predictions)):
             self.distribution = quantiles([prediction.uncertainty for prediction in predictions])
-            self.drawn(self.distribution)
+            self.drawn_from = len(predictions)
+            self.drawn(self.distribution, self.drawn_from)
         placed = [self._placed(task, prediction) for (task, _), prediction in zip(pairs, predictions, strict=True)]
         with self.phases.of("index"):
             rows = [row(task, text, p, self.share) for (task, text), p in zip(pairs, placed, strict=True)]

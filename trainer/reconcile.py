@@ -14,10 +14,11 @@ from collections.abc import Callable
 from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import parse_label_config
+from backend.labelstudio.pool import count_missing
 from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
-from trainer.reranking import deletable, tidy
+from trainer.reranking import deletable, other_labels, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +98,16 @@ class Reconciler:
         serving, record = registry.serving(project), registry.ranking(project)
         unusable = record.without_text if record and record.version == serving else 0
         counts = client.counts(project)
-        ranked, unlabelled = index.count(project, serving), counts.unlabelled
-        stored, strays = counts.predictions.get(serving, 0), deletable(client, project, counts.predictions, serving)
+        missing = count_missing(client.session, project, serving)
+        ranked, held = index.count(project, serving), counts.unlabelled - missing
+        strays = deletable(client, project, counts.predictions, serving)
         config = parse_label_config(registry.label_config(project) or "")
-        relabelled = record and record.version == serving and record.labels not in ((), config.labels)
+        relabelled = record and record.version == serving and other_labels(record, config)
         stale = record is None or not record.finished or relabelled
-        if min(ranked, stored) + unusable < unlabelled or strays or stale:
+        # Not more than are known to have no text, nor fewer: they would hide as many that nothing told of.
+        if missing != unusable or ranked < held or strays or stale:
             self._rank(project)
-        elif ranked > unlabelled:
+        elif ranked > held:
             tidy(client, index, project, serving)
         # While versions overlap every task has two predictions, rightly.
         repeated = client.drop_repeated(project, serving) if counts.predictions.keys() == {serving} else 0

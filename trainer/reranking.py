@@ -27,7 +27,7 @@ from backend.ranking.control import quantiles
 from backend.ranking_index import RankingIndex
 from backend.records import RankingRecord
 from backend.registry import VERSION
-from trainer.chunk_ranking import CHUNK, ChunkRanking, Phases, batches, stored_row
+from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, batches, stored_row
 from trainer.parts import WorkerParts
 from trainer.rival import open_version
 
@@ -122,28 +122,29 @@ class Reranking:
         """The version, opened when the first task has to be predicted."""
         predictor, _ = open_version(self.registry, self.settings, self.project, self.version, self.config)
         last, share = self.registry.ranking(self.project), self.settings.holdout_share
-        known = last.distribution if last and last.version == self.version else ()
-        if not known and (known := quantiles(self.index.uncertainties(*self.name, CHUNK))):
-            self.begin(known)
+        known, size = (last.distribution, last.drawn_from) if last and last.version == self.version else ((), 0)
+        if not known and (ranked := self.index.uncertainties(*self.name, CHUNK)):
+            known, size = quantiles(ranked), len(ranked)
+            self.begin(known, size)
         where = (self.client, self.index, self.project, predictor, self.config, share)
-        return ChunkRanking(*where, known or None, self.begin, self.report, self.phases)
+        return ChunkRanking(*where, known, size, self.begin, self.report, self.phases)
 
     def forget_other_labels(self) -> None:
         """Delete what the version predicted for other labels than the project has now: it is predicted anew."""
         last = self.registry.ranking(self.project)
-        if last and last.version == self.version and last.labels not in ((), self.config.labels):
+        if last and last.version == self.version and other_labels(last, self.config):
             self.client.delete_predictions(*self.name)
             self.index.drop(*self.name)
             self.shards.drop(*self.name)
-            self.begin(last.distribution)
+            self.begin(last.distribution, last.drawn_from)
 
-    def begin(self, distribution: tuple[float, ...]) -> None:
+    def begin(self, distribution: tuple[float, ...], drawn_from: int) -> None:
         """Keep the uncertainties of the pool before any place is drawn from them.
 
         A repetition after a kill, the shards and later rankings by this version must draw the same places.
         """
         unfinished = RankingRecord(version=self.version, tasks=0, seconds=0.0, finished="")
-        fields = {"labels": self.config.labels, "distribution": distribution}
+        fields = {"labels": self.config.labels, "distribution": distribution, "drawn_from": drawn_from}
         self.registry.save_ranking(self.project, unfinished.model_copy(update=fields))
 
     def restore(self, missing: int) -> None:
@@ -164,7 +165,7 @@ class Reranking:
         """The part that the distribution is drawn from; with ECG_RANK_FIRST also the old head, and the switch."""
         last, serving = self.registry.ranking(self.project), self.registry.serving(self.project)
         early = self.settings.rank_first if serving != self.version else 0
-        drawn = last is not None and last.version == self.version and bool(last.distribution)
+        drawn = last is not None and last.version == self.version and last.drawn_from >= FEW
         if missing <= (early or CHUNK) or (drawn and not early):
             return
         size = max(1, early // 2) if early else CHUNK
@@ -237,6 +238,7 @@ class Reranking:
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             without_text=without_text,
             distribution=last.distribution if last and last.version == self.version else (),
+            drawn_from=last.drawn_from if last and last.version == self.version else 0,
         )
 
     def read_back(self, record: RankingRecord) -> RankingRecord:
@@ -280,6 +282,11 @@ def tidy(client: LabelStudioClient, index: RankingIndex, project: str, version: 
     for ids in index.strangers(project, version, client.each_unlabelled_id(project)):
         # What was ranked while the pool was read is in it all the same.
         index.remove(project, version, set(ids) - pool.unlabelled_among(client.session, project, ids))
+
+
+def other_labels(record: RankingRecord, config: LabelConfig) -> bool:
+    """Whether the ranking was made for other labels than the configuration has; their order does not matter."""
+    return bool(record.labels) and set(record.labels) != set(config.labels)
 
 
 def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int], serving: str) -> list[str]:

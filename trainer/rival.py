@@ -60,7 +60,8 @@ def find_rival(
     """
     version = registry.target(project)
     try:
-        predictor, card = open_version(registry, settings, project, version, config)
+        # As the candidate is judged, else what 8 bits may lose would be lost anew in each round.
+        predictor, card = open_version(registry, settings, project, version, config, in_8_bits=False)
         seen = set(card.training.tasks) if card else set()
         unseen = [report for report in reports if report.task_id not in seen]
         return Rival(version, card, unseen, unseen_spans(predictor, unseen))
@@ -80,10 +81,20 @@ def unseen_spans(predictor: Predictor, reports: Sequence[Report]) -> Found:
 
 
 def open_version(
-    registry: Registry, settings: Settings, project: str, version: str, config: LabelConfig
+    registry: Registry,
+    settings: Settings,
+    project: str,
+    version: str,
+    config: LabelConfig,
+    *,
+    in_8_bits: bool = True,
 ) -> tuple[Predictor, ModelCard | None]:
-    """Predictor and card of a published version for the project's present labels; the rules have no card."""
+    """Predictor and card of a published version for the project's present labels; the rules have no card.
+
+    `in_8_bits`: where it passed its gate.
+    """
     if version == RULES_VERSION:
         return RulesPredictor(version, config.labels), None
     card = registry.card(project, version)
-    return load_predictor(registry.model_folder(project, version), card, config.labels, settings), card
+    served = card if in_8_bits else card.model_copy(update={"quantisation": None})
+    return load_predictor(registry.model_folder(project, version), served, config.labels, settings), card

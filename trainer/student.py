@@ -140,6 +140,7 @@ def _card(
     return teacher.model_copy(
         update={
             "version": f"{teacher.version}-distilled{lesson.layers}",
+            "quantisation": None,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "base_model": f"distilled from {teacher.version}, {lesson.layers} layers",
             "seed": settings.seed,

@@ -236,7 +236,7 @@ class LabelStudioClient(Wiring):
         with self.session.asking(f"predictions of version {version}"):
             path = f"api/projects/{int(project)}/model-versions/"
             answer = self.session.raw("DELETE", path, {"model_version": version}, DELETING)
-        if before not in ("", version) and self.project(project).model_version != before:
+        if before and self.project(project).model_version != before:
             self.update_project(project, {"model_version": before})
         return int(answer.get("deleted_predictions", 0))
 

@@ -64,8 +64,9 @@ def read(
         if not width and total <= len(tasks):
             return
         after = tasks[-1]["id"] if total > len(tasks) else after + width
-        full = 2 * len(tasks) > PAGE and (upto is None or after + width < upto)
-        width = tasks[-1]["id"] - tasks[0]["id"] + 1 if full else 0
+        width = tasks[-1]["id"] - tasks[0]["id"] + 1 if 2 * len(tasks) > PAGE else 0
+        if upto is not None and after + width >= upto:
+            width = 0
 
 
 def first(

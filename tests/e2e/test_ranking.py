@@ -29,6 +29,7 @@ from tests.e2e.sluice import Sluice
 from tests.e2e.stack import reports, wait_for
 from tests.label_studio import ROOT, LabelStudio
 from trainer.parts import WorkerParts
+from trainer.reconcile import Reconciler
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -259,3 +260,19 @@ def test_what_was_annotated_during_a_ranking_leaves_the_queue(ranked: Pool) -> N
     assert gone not in {row.task_id for row in ranked.queue()}
     assert ranked.parts.registry.serving(ranked.project) == version
     assert len(ranked.queue()) == POOL - 1
+
+
+def test_a_prediction_that_got_lost_is_noticed_however_many_tasks_were_annotated(ranked: Pool) -> None:
+    lost, *annotated = (row.task_id for row in ranked.queue()[:4])
+    for task in annotated:
+        ranked.client.session.raw("POST", f"api/tasks/{task}/annotations/", {"result": []})
+    ranked.parts.index.remove(ranked.project, RULES_VERSION, annotated)
+    reconciler = Reconciler(ranked.parts)
+    reconciler.pool(ranked.project, ranked.client)
+    assert not ranked.parts.queue.jobs(ranked.project, "rank")
+    prediction, _ = ranked.stored()[lost]
+    ranked.client.session.raw("DELETE", f"api/predictions/{prediction}/")
+    reconciler.pool(ranked.project, ranked.client)
+    assert ranked.parts.queue.jobs(ranked.project, "rank")
+    ranked.rank()
+    assert ranked.stored()[lost][1] == RULES_VERSION

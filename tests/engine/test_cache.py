@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.engine.cache import CachedEngine
+from backend.engine.cache import ENTRY_BYTES, CachedEngine
 
 TAGS = 2
 
@@ -51,7 +51,7 @@ def test_what_was_computed_is_not_computed_again(inner: Counting) -> None:
 
 
 def test_what_was_used_longest_ago_is_dropped_first(inner: Counting) -> None:
-    engine = CachedEngine(inner, kept_bytes=2 * TAGS * 4)
+    engine = CachedEngine(inner, kept_bytes=2 * (TAGS * 4 + ENTRY_BYTES))
     for ids in (of(1), of(2), of(1), of(3)):
         engine.probabilities([ids])
     engine.probabilities([of(1)])
@@ -61,7 +61,7 @@ def test_what_was_used_longest_ago_is_dropped_first(inner: Counting) -> None:
 
 
 def test_a_call_larger_than_the_cache_is_answered_whole(inner: Counting) -> None:
-    engine = CachedEngine(inner, kept_bytes=TAGS * 4)
+    engine = CachedEngine(inner, kept_bytes=TAGS * 4 + ENTRY_BYTES)
     engine.probabilities([of(5)])
     assert first_tokens(engine.probabilities([of(1), of(5), of(6, 7, 8), of(1)])) == [[1], [5], [6, 7, 8], [1]]
 

@@ -42,7 +42,14 @@ def test_every_task_is_read_once_whatever_the_gaps_between_ids(client: LabelStud
     assert len(ids) == len(set(ids)) == TASKS
     assert ids == sorted(ids) == ids_of(pool.missing(session, project, "v1"))
     assert pool.id_range(session, project) == (ids[0], ids[-1])
-    for after, upto in ((ids[10], ids[-5]), (ids[1500], ids[-700]), (ids[-1], ids[-1] + 9), (0, ids[0])):
+    for after, upto in (
+        (ids[10], ids[-5]),
+        (ids[1500], ids[-700]),
+        (ids[-1], ids[-1] + 9),
+        (0, ids[0]),
+        (0, ids[1200]),
+        (0, ids[1500]),
+    ):
         expected = [i for i in ids if after < i <= upto]
         assert ids_of(pool.missing(session, project, "v1", after, upto)) == expected
 

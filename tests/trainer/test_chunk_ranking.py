@@ -14,7 +14,7 @@ from backend.ranking.control import is_holdout, priority, quantiles
 from backend.ranking_index import RankingIndex
 from tests.e2e.site import CONFIG
 from tests.e2e.stack import reports
-from trainer.chunk_ranking import SLICE, ChunkRanking, Phases
+from trainer.chunk_ranking import FEW, SLICE, ChunkRanking, Phases
 
 SHARE = 0.2
 LABELS = parse_label_config(CONFIG)
@@ -27,14 +27,15 @@ class Store:
     def __init__(self) -> None:
         self.held: list[JsonObject] = []
         self.drawn: list[tuple[float, ...]] = []
+        self.known_before: list[tuple[int, int]] = []
         self.done: list[int] = []
 
     def store_predictions(self, project: str, predictions: list[JsonObject]) -> None:
         self.held += predictions
 
-    def draw(self, distribution: tuple[float, ...]) -> None:
-        assert not self.held
+    def draw(self, distribution: tuple[float, ...], drawn_from: int) -> None:
         self.drawn.append(distribution)
+        self.known_before.append((drawn_from, len(self.held)))
 
 
 @pytest.fixture
@@ -42,11 +43,11 @@ def store() -> Store:
     return Store()
 
 
-def chunks(redis: Redis, store: Any, distribution: tuple[float, ...] | None = None) -> ChunkRanking:
+def chunks(redis: Redis, store: Any, distribution: tuple[float, ...] = (), drawn_from: int = 0) -> ChunkRanking:
     predictor = RulesPredictor("v1", LABELS.labels)
     index = RankingIndex(redis)
     return ChunkRanking(
-        store, index, "1", predictor, LABELS, SHARE, distribution, store.draw, store.done.append, Phases()
+        store, index, "1", predictor, LABELS, SHARE, distribution, drawn_from, store.draw, store.done.append, Phases()
     )
 
 
@@ -63,11 +64,11 @@ def test_index_and_label_studio_get_the_same_order(redis: Redis, store: Store) -
 
 def test_places_of_the_holdout_are_drawn_from_the_first_chunk_for_good(redis: Redis, store: Store) -> None:
     ranking = chunks(redis, store)
-    ranking.rank(TASKS[:100])
-    ranking.rank(TASKS[100:])
-    doubts = RulesPredictor("v1", LABELS.labels).predict([task["data"]["text"] for task in TASKS[:100]])
+    ranking.rank(TASKS[:FEW])
+    ranking.rank(TASKS[FEW:])
+    doubts = RulesPredictor("v1", LABELS.labels).predict([task["data"]["text"] for task in TASKS[:FEW]])
     expected = quantiles([doubt.uncertainty for doubt in doubts])
-    assert store.drawn == [expected]
+    assert (store.drawn, store.known_before) == ([expected], [(FEW, 0)])
     rows = {row.task_id: row for row in RankingIndex(redis).top("1", "v1", 1000)}
     held_out = [task["id"] for task in TASKS if is_holdout(task["id"], SHARE)]
     assert len(held_out) > 30
@@ -76,10 +77,20 @@ def test_places_of_the_holdout_are_drawn_from_the_first_chunk_for_good(redis: Re
 
 
 def test_a_known_distribution_is_not_drawn_again(redis: Redis, store: Store) -> None:
-    chunks(redis, store, (0.25, 0.25)).rank(TASKS)
+    chunks(redis, store, (0.25, 0.25), FEW).rank(TASKS)
     assert store.drawn == []
     places = [row.priority for row in RankingIndex(redis).top("1", "v1", 1000) if is_holdout(row.task_id, SHARE)]
     assert places == pytest.approx([0.25] * len(places), abs=1e-6)
+
+
+def test_one_report_that_came_first_does_not_place_the_whole_holdout(redis: Redis, store: Store) -> None:
+    chunks(redis, store).rank(TASKS[:1])
+    chunks(redis, store, store.drawn[-1], 1).rank(TASKS[1:])
+    chunks(redis, store, store.drawn[-1], len(TASKS) - 1).rank(TASKS[:5])
+    assert store.known_before == [(1, 0), (len(TASKS) - 1, 1)]
+    held_out = [task["id"] for task in TASKS[1:] if is_holdout(task["id"], SHARE)]
+    rows = {row.task_id: row.priority for row in RankingIndex(redis).top("1", "v1", 1000)}
+    assert len({round(rows[task], 4) for task in held_out}) > 10
 
 
 def test_tasks_without_text_are_counted_and_left_out(redis: Redis, store: Store) -> None:

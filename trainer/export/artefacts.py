@@ -187,4 +187,4 @@ class _Exporter:
     def _card(self, name: Format, aside: Path) -> ModelCard:
         card = _another(self.card, [name]) if name in LOSSY else self.card
         files = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
-        return card.model_copy(update={"engine": {"engine": name}, "files": files})
+        return card.model_copy(update={"engine": {"engine": name}, "quantisation": None, "files": files})
