@@ -58,11 +58,6 @@ class RankingIndex:
             values = {str(row.task_id): _details(row) for row in part}
             _asking(self._write, order, scores, details, values)
 
-    def replace(self, project: str, version: str, rows: Iterable[RankedTask]) -> None:
-        """Make `rows` the whole ranking of the version."""
-        self.drop(project, version)
-        self.add(project, version, rows)
-
     def top(self, project: str, version: str, k: int) -> list[RankedTask]:
         """The first `k` tasks, highest priority first."""
         order, details = _keys(project, version)

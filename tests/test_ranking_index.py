@@ -15,26 +15,17 @@ def row(task_id: int, priority: float) -> RankedTask:
 
 def test_the_top_is_in_order_of_priority(redis: Redis) -> None:
     index = RankingIndex(redis)
-    index.replace("1", "v1", [row(1, 0.2), row(2, 0.9), row(3, 0.5)])
+    index.add("1", "v1", [row(1, 0.2), row(2, 0.9), row(3, 0.5)])
     assert index.top("1", "v1", 2) == [row(2, 0.9), row(3, 0.5)]
     assert index.top("1", "v1", 0) == []
     assert index.count("1", "v1") == 3
 
 
-def test_replacing_forgets_what_was_there(redis: Redis) -> None:
-    index = RankingIndex(redis)
-    index.replace("1", "v1", [row(1, 0.2), row(2, 0.9)])
-    index.replace("1", "v1", [row(3, 0.1)])
-    assert [r.task_id for r in index.top("1", "v1", 10)] == [3]
-    index.replace("1", "v1", [])
-    assert index.top("1", "v1", 10) == []
-
-
 def test_projects_and_versions_do_not_mix(redis: Redis) -> None:
     index = RankingIndex(redis)
-    index.replace("1", "v1", [row(1, 0.2)])
-    index.replace("2", "v1", [row(2, 0.2)])
-    index.replace("1", "v2", [row(3, 0.2)])
+    index.add("1", "v1", [row(1, 0.2)])
+    index.add("2", "v1", [row(2, 0.2)])
+    index.add("1", "v2", [row(3, 0.2)])
     assert [r.task_id for r in index.top("1", "v1", 10)] == [1]
     index.drop("1", "v1")
     assert index.count("1", "v1") == 0
@@ -43,7 +34,7 @@ def test_projects_and_versions_do_not_mix(redis: Redis) -> None:
 
 def test_removed_tasks_are_gone_from_order_and_details(redis: Redis) -> None:
     index = RankingIndex(redis)
-    index.replace("1", "v1", [row(i, i / 10_000) for i in range(1, 9_000)])
+    index.add("1", "v1", [row(i, i / 10_000) for i in range(1, 9_000)])
     index.remove("1", "v1", list(range(1, 8_999)))
     assert [r.task_id for r in index.top("1", "v1", 10)] == [8_999]
     assert redis.hlen("ecg:1:ranked:v1") == 1

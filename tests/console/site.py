@@ -120,7 +120,7 @@ def seed(home: Path, redis: Redis, project: str = "1") -> Registry:
         registry.publish(card(number, scores, project), folder)
     registry.promote(project, SERVING)
     registry.aim(project, SERVING)
-    RankingIndex(redis).replace(project, SERVING, queue(reports[100:160], dice))
+    RankingIndex(redis).add(project, SERVING, queue(reports[100:160], dice))
     return registry
 
 
@@ -135,7 +135,7 @@ def seed_network(home: Path, redis: Redis, project: str = "1") -> None:
     trained = card(1, {}, project).model_copy(update={"mode": "model", "training": TrainingSummary(steps=1)})
     registry.publish(trained, folder)
     registry.promote(project, trained.version)
-    RankingIndex(redis).replace(project, trained.version, queue(reports, random.Random(13)))
+    RankingIndex(redis).add(project, trained.version, queue(reports, random.Random(13)))
 
 
 def queue(reports: Sequence[Report], dice: random.Random) -> list[RankedTask]:

@@ -60,7 +60,7 @@ def queue(redis: Redis, registry: Registry, settings: Settings) -> JobQueue:
 def test_the_queue_is_in_order_of_priority(client: TestClient, registry: Registry, redis: Redis) -> None:
     registry.save_connection("1", Connection(url="http://ls.example:8080/", token=SecretStr("t")))
     rows = [RankedTask(n, n / 10, n / 20, f"because {n}", f"窦性心律 {n}") for n in range(1, 6)]
-    RankingIndex(redis).replace("1", RULES_VERSION, rows)
+    RankingIndex(redis).add("1", RULES_VERSION, rows)
     answer = client.get("/api/projects/1/queue", params={"top": 2})
     assert answer.json() == [
         {

@@ -151,7 +151,8 @@ def connect(parts: WorkerParts, studio: Studio, project: str) -> None:
 def rank(parts: WorkerParts, *tasks: int, project: str = "7") -> None:
     """A queue of these tasks."""
     rows = [RankedTask(task, 1 - place / 1000, 0.5, "", "") for place, task in enumerate(tasks)]
-    parts.index.replace(project, RULES_VERSION, rows)
+    parts.index.drop(project, RULES_VERSION)
+    parts.index.add(project, RULES_VERSION, rows)
 
 
 def annotate(parts: WorkerParts, *terms: str, annotation: int = 1, project: str = "7", label: str = "EVENT") -> None:
