@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from tests.label_studio import LabelStudio, running
+from tests.servers import Request, Response, answering
 
 XML = (
     '<View><Labels name="label" toName="text"><Label value="HR"/><Label value="VALUE"/></Labels>'
@@ -73,39 +72,18 @@ class Backend:
 def backend() -> Iterator[Backend]:
     state = Backend()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            pass
+    def reply(request: Request) -> Response:
+        body = json.loads(request.body or b"{}")
+        if request.path == "/webhook":
+            state.hooks.append((dict(request.headers), body))
+        tasks = body.get("tasks", [])
+        answers: dict[str, Any] = {
+            "/health": {"status": "UP"},
+            "/setup": {"model_version": state.version},
+            "/predict": {"results": [{"result": [], "score": 0.5, "model_version": state.version} for _ in tasks]},
+        }
+        allowed = request.path == "/webhook" or request.headers.get("Authorization", "") == state.credentials
+        return Response(200 if allowed else 401, json.dumps(answers.get(request.path, {})).encode())
 
-        def answer(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
-            if self.path == "/webhook":
-                state.hooks.append((dict(self.headers.items()), body))
-            tasks = body.get("tasks", [])
-            answers: dict[str, Any] = {
-                "/health": {"status": "UP"},
-                "/setup": {"model_version": state.version},
-                "/predict": {"results": [{"result": [], "score": 0.5, "model_version": state.version} for _ in tasks]},
-            }
-            allowed = self.path == "/webhook" or self.headers.get("Authorization", "") == state.credentials
-            content = json.dumps(answers.get(self.path, {})).encode()
-            self.send_response(200 if allowed else 401)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_GET(self) -> None:
-            self.answer()
-
-        def do_POST(self) -> None:
-            self.answer()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(reply) as state.url:
+        yield state

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.session import SSRF_VARIABLES, Refusal, Unreachable, reason
+from tests.servers import Request, Response, answering
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
@@ -33,41 +32,14 @@ class Answers:
 def answers() -> Iterator[Answers]:
     state = Answers()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            pass
+    def reply(request: Request) -> Response:
+        state.asked.append(f"{request.method} {request.path.partition('?')[0]}")
+        content = json.dumps(state.body).encode() if state.raw is None else state.raw
+        kind = "application/json" if state.raw is None else "text/html"
+        return Response(state.status, content, {"Content-Type": kind, "Location": "http://127.0.0.1:9/elsewhere"})
 
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            state.asked.append(f"{self.command} {self.path.partition('?')[0]}")
-            content = json.dumps(state.body).encode() if state.raw is None else state.raw
-            self.send_response(state.status)
-            self.send_header("Content-Type", "application/json" if state.raw is None else "text/html")
-            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_GET(self) -> None:
-            self.answer()
-
-        def do_POST(self) -> None:
-            self.answer()
-
-        def do_PATCH(self) -> None:
-            self.answer()
-
-        def do_DELETE(self) -> None:
-            self.answer()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(reply) as state.url:
+        yield state
 
 
 @pytest.fixture

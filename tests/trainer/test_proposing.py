@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +21,7 @@ from backend.ranking_index import RankedTask
 from backend.records import Connection
 from backend.registry import RULES_VERSION
 from backend.settings import Settings
+from tests.servers import Request, Response, answering
 from tests.test_live_memory import CONFIG, TERM
 from trainer.parts import WorkerParts
 from trainer.proposing import HEAD, LONGEST_TERM, Proposer
@@ -88,44 +87,22 @@ class Studio:
 def studio() -> Iterator[Studio]:
     state = Studio()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            pass
+    def answer(request: Request) -> tuple[int, Any]:
+        if state.refuse and state.refuse[0][0] == request.method:
+            return state.refuse.pop(0)[1], {"detail": "no"}
+        if request.method == "GET":
+            found = state.list(parse_qs(urlsplit(request.path).query))
+            state.after_reading()
+            return 200, found
+        changed = state.change(int(request.path.rstrip("/").rpartition("/")[2]), json.loads(request.body))
+        return (404, {"detail": "Not found."}) if changed is None else (200, changed)
 
-        def answer(self) -> tuple[int, Any]:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
-            if state.refuse and state.refuse[0][0] == self.command:
-                return state.refuse.pop(0)[1], {"detail": "no"}
-            if self.command == "GET":
-                found = state.list(parse_qs(urlsplit(self.path).query))
-                state.after_reading()
-                return 200, found
-            changed = state.change(int(self.path.rstrip("/").rpartition("/")[2]), body)
-            return (404, {"detail": "Not found."}) if changed is None else (200, changed)
+    def reply(request: Request) -> Response:
+        status, content = answer(request)
+        return Response(status, json.dumps(content).encode())
 
-        def send(self) -> None:
-            status, answer = self.answer()
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_GET(self) -> None:
-            self.send()
-
-        def do_PATCH(self) -> None:
-            self.send()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(reply) as state.url:
+        yield state
 
 
 @pytest.fixture
