@@ -51,7 +51,7 @@ def ranking(redis: Redis) -> RankingIndex:
 
 
 def rank(ranking: RankingIndex, project: str, task_ids: list[int]) -> None:
-    ranking.replace(project, RULES_VERSION, [RankedTask(task, 0.5, 0.5, "", "") for task in task_ids])
+    ranking.add(project, RULES_VERSION, [RankedTask(task, 0.5, 0.5, "", "") for task in task_ids])
 
 
 def task_ids(body: dict[str, Any]) -> list[int]:
