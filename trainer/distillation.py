@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from trainer.export.smaller import first_layers
 from trainer.fine_tuning.arguments import arguments
 from trainer.fine_tuning.folder import put_in_place, save
 from trainer.fine_tuning.optimizer import optimizer_and_schedule
+from trainer.fine_tuning.tokenizer_files import copy_tokenizer
 from trainer.progress import Progress, watcher
 from trainer.recipe import Recipe
 from trainer.training import TrainingResult
@@ -60,7 +60,7 @@ def distill(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch, quiet_transformers():
         aside = Path(scratch) / "model"
         aside.mkdir()
-        shutil.copyfile(teacher / "tokenizer.json", aside / "tokenizer.json")
+        copy_tokenizer(teacher, aside)
         rows, collator = _rows(teacher, scheme, reports, texts, recipe)
         trainer = _trainer(teacher, layers, rows, collator, recipe, Path(scratch))
         trainer.add_callback(watcher(on_progress, recipe.minutes))

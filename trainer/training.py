@@ -31,6 +31,7 @@ from trainer.fine_tuning.loss import TokenLoss
 from trainer.fine_tuning.network import Adapter, open_network
 from trainer.fine_tuning.optimizer import optimizer_and_schedule
 from trainer.fine_tuning.selection import Selection, follower
+from trainer.fine_tuning.tokenizer_files import write_tokenizer
 from trainer.progress import Progress, watcher
 from trainer.recipe import Recipe
 
@@ -84,7 +85,7 @@ def fine_tune(
     with tempfile.TemporaryDirectory(dir=_parent(output), prefix=f".{output.name}-") as scratch, quiet_transformers():
         aside = Path(scratch) / "model"
         aside.mkdir()
-        (aside / "tokenizer.json").write_text(tokenizer_json(source), encoding="utf-8")
+        write_tokenizer(tokenizer_json(source), aside, recipe.chunk)
         data = _Data.prepare(reports, validation, weights, TextTokenizer.from_folder(aside), scheme, recipe)
         run = _Run(open_network(source, scheme, recipe), data, recipe, Path(scratch), on_progress)
         result = run.train(begin)

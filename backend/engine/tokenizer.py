@@ -22,7 +22,8 @@ from backend.errors import BaseModelError
 from backend.ner.pieces import cut
 
 _SPECIAL = {"cls": ("[CLS]", "<s>"), "sep": ("[SEP]", "</s>"), "pad": ("[PAD]", "<pad>"), "unk": ("[UNK]", "<unk>")}
-_METASPACE = "\u2581"
+METASPACE = "\u2581"
+_BYTES = ByteLevel(add_prefix_space=False, use_regex=False)
 _PROBE, _PROBE_BYTES = "心", "å¿ĥ"  # a character, and how byte-level vocabularies spell its bytes
 _CACHED_PIECES = 1 << 16  # more than there are characters in use; a bound, because anybody may send texts
 
@@ -45,9 +46,9 @@ class TextTokenizer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self.cls_id, self.sep_id, self.pad_id, self.unk_id = (_special_id(tokenizer, name) for name in _SPECIAL)
-        space = tokenizer.token_to_id(_METASPACE)
+        space = tokenizer.token_to_id(METASPACE)
         self._space_id = self.unk_id if space is None else space
-        self._bytes = ByteLevel(add_prefix_space=False, use_regex=False) if _is_byte_level(tokenizer) else None
+        self.byte_level = _is_byte_level(tokenizer)
         self._ids = lru_cache(maxsize=_CACHED_PIECES)(self._look_up)
 
     @classmethod
@@ -99,10 +100,10 @@ class TextTokenizer:
     def _tokenize(self, spelling: str) -> tuple[int, ...]:
         normalizer = self._tokenizer.normalizer
         word = normalizer.normalize_str(spelling) if normalizer else spelling
-        if self._bytes:
-            parts = [part for part, _ in self._bytes.pre_tokenize_str(word)]
+        if self.byte_level:
+            parts = [part for part, _ in _BYTES.pre_tokenize_str(word)]
         else:  # one by one, so that a sign for "mm" gets the tokens of m and m; normalisers put spaces around some
-            parts = [part for part in word if not part.isspace() and part != _METASPACE]
+            parts = [part for part in word if not part.isspace() and part != METASPACE]
         return tuple(token.id for part in parts for token in self._tokenizer.model.tokenize(part))
 
 

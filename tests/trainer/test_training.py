@@ -71,14 +71,24 @@ def test_without_validation_reports_there_is_no_score(tiny_base: Path, tmp_path:
 def test_the_model_folder_has_all_that_serving_needs(tiny_base: Path, tmp_path: Path) -> None:
     train(tiny_base, tmp_path / "model")
     names = {path.name for path in (tmp_path / "model").iterdir()}
-    assert names == {"config.json", "model.safetensors", "tokenizer.json", "LICENSE"}
+    assert names == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "LICENSE"}
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert [config["id2label"][str(i)] for i in range(5)] == list(SCHEME.tags)
     assert config["attention_probs_dropout_prob"] == 0
-    tokenizer = (tmp_path / "model" / "tokenizer.json").read_text()
-    assert tokenizer == (tiny_base / "tokenizer.json").read_text()
     assert (tmp_path / "model" / "model.safetensors").stat().st_mode & 0o044 == 0o044
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_transformers_alone_labels_the_same_characters(tiny_base: Path, tmp_path: Path) -> None:
+    from transformers import pipeline
+
+    folder, text = tmp_path / "model", "心率 120次/分，左束支阻滞。"
+    train(tiny_base, folder, replace(RECIPE, steps=200))
+    ids = TextTokenizer.from_folder(folder).encode(text).input_ids
+    rows = open_engine(folder, kind="torch", precision="f32", threads=1).probabilities([ids])[0]
+    ours = [(i, SCHEME.tags[tag]) for i, tag in enumerate(rows.argmax(axis=1)) if tag]
+    assert [(found["start"], found["entity"]) for found in pipeline("token-classification", str(folder))(text)] == ours
+    assert {tag for _, tag in ours} >= {"B-HR", "B-DIAG"}
 
 
 def test_weights_are_stored_in_full_precision_after_half_precision_training(tiny_base: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from trainer.export.openvino import export_openvino
 from trainer.export.plain_engine import PlainEngine
 from trainer.export.smaller import first_layers, prune
 from trainer.fine_tuning.folder import COPIED, put_in_place, save
+from trainer.fine_tuning.tokenizer_files import copy_tokenizer
 
 Format = Literal["safetensors", "onnx", "openvino", "int8", "torch-int8"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -124,7 +125,7 @@ def _reduced(folder: Path, card: ModelCard, reports: Sequence[Report], reduction
     target.mkdir()
     with quiet_transformers():
         save(network, folder, target)
-    shutil.copyfile(folder / "tokenizer.json", target / "tokenizer.json")
+    copy_tokenizer(folder, target)
     return target
 
 
@@ -162,8 +163,8 @@ class _Exporter:
         difference = self._weights(name, aside)
         for path in sorted({path for pattern in COPIED for path in self.origin.glob(pattern)}):
             shutil.copyfile(path, aside / path.name)
-        for file in ("config.json", "tokenizer.json"):
-            shutil.copyfile(self.source / file, aside / file)
+        shutil.copyfile(self.source / "config.json", aside / "config.json")
+        copy_tokenizer(self.source, aside)
         if (self.origin / MEMORY).is_file():
             shutil.copyfile(self.origin / MEMORY, aside / MEMORY)
         (aside / CARD).write_text(self._card(name, aside).model_dump_json(indent=1), encoding="utf-8")
