@@ -202,6 +202,14 @@ class JobQueue:
         rounds = [int(text(key).rsplit(":", 1)[1]) for key in keys]
         return sorted(number for number in rounds if job_id_of(project, "retrain", number) not in alive)
 
+    def given_up(self, project: str, kind: Kind) -> list[str]:
+        """Jobs whose process was killed whenever RQ ran it; each is told once."""
+        key = _key(project, f"jobs:{kind}")
+        failed = [job_id for raw in self.redis.smembers(key) if self._state(job_id := text(raw)) is JobStatus.FAILED]
+        if failed:
+            self.redis.srem(key, *failed)
+        return sorted(failed)
+
     def _will_take(self, project: str, job: JobView) -> bool:
         """Whether a round has yet to take the hints: it waits, or its process is still starting."""
         return job.state != "started" or number_of(job.id) > self.last_read(project)

@@ -81,7 +81,7 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "jobs": [job for kind in KINDS for job in _jobs(parts, project, kind)],
         "failures": {kind: failure for kind in KINDS if (failure := parts.queue.failure(project, kind))},
         "outcomes": {kind: outcome for kind in KINDS if (outcome := parts.queue.outcome(project, kind))},
-        "ranking": ranking.model_dump(exclude={"distribution"}) if ranking and ranking.finished else None,
+        "ranking": ranking.model_dump(exclude={"distribution", "earlier"}) if ranking and ranking.finished else None,
         "rounds": [_round(card) for card in cards],
     }
 

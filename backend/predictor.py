@@ -130,14 +130,13 @@ class ModelPredictor:
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """Tag probabilities [tokens, tags] of each sequence; long ones are computed in overlapping windows."""
-        size = self.engine.max_tokens
-        plan = [windows(len(ids), size, size // OVERLAP) for ids in sequences]
-        parts = [ids[start:end] for ids, cuts in zip(sequences, plan, strict=True) for start, end in cuts]
+        plan = [cuts(len(ids), self.engine) for ids in sequences]
+        parts = [ids[start:end] for ids, ranges in zip(sequences, plan, strict=True) for start, end in ranges]
         computed = iter(self.engine.probabilities(parts) if parts else [])
         empty = np.zeros((0, len(self.scheme.tags)), dtype=np.float32)
         return [
-            merge_windows([(cut, next(computed)) for cut in cuts], len(ids)) if cuts else empty
-            for ids, cuts in zip(sequences, plan, strict=True)
+            merge_windows([(cut, next(computed)) for cut in ranges], len(ids)) if ranges else empty
+            for ids, ranges in zip(sequences, plan, strict=True)
         ]
 
     def decode(self, tagged: Tagged) -> Prediction:
@@ -169,6 +168,11 @@ class ModelPredictor:
         honest = temper(tagged.probabilities, temperature)
         spans = tags_to_spans(tags, tagged.encoding.offsets, self.scheme, honest, source="model")
         return [span for span in spans if span.label in self.labels]
+
+
+def cuts(n_tokens: int, engine: Engine) -> list[tuple[int, int]]:
+    """Half-open ranges of the sequences that a text of so many tokens is computed in."""
+    return windows(n_tokens, engine.window, engine.window // OVERLAP, whole=engine.max_tokens)
 
 
 def temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -84,11 +84,11 @@ class RankShards:
                 self.queue.enqueue(project, "rank", job, FUNCTION, args)
         return len(shards)
 
-    def finish(self, project: str, version: str, number: int) -> bool:
-        """The shard is done; returns whether all are. A plan that was forgotten stays so: False."""
-        if not self.planned(project, version):
+    def finish(self, project: str, version: str, shard: Shard) -> bool:
+        """The shard is done; returns whether all are. One that is not of the present plan changes nothing: False."""
+        if self._fields(project, version).get(f"{shard.number}:range") != f"{shard.after}-{shard.upto}":
             return False
-        self.redis.hset(_key(project, version), f"{number}:done", 1)
+        self.redis.hset(_key(project, version), f"{shard.number}:done", 1)
         return not self.unfinished(project, version)
 
     def step(self, project: str, version: str, reports: int) -> Step:

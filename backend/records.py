@@ -18,8 +18,8 @@ class Connection(BaseModel):
 class RankingRecord(BaseModel):
     """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then.
 
-    `drawn_from` is the number of reports that the distribution was drawn from, `phases` are seconds by what the last
-    job did.
+    `drawn_from` is the number of reports that the distribution was drawn from, `earlier` the distribution of the
+    version before; `phases` are seconds by what the last job did.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +32,11 @@ class RankingRecord(BaseModel):
     without_text: int = 0
     distribution: tuple[float, ...] = ()
     drawn_from: int = 0
+    earlier: dict[str, tuple[float, ...]] = {}
     order_checked: int = 0
     order_equal: int = 0
     phases: dict[str, float] = {}
+
+    def distribution_of(self, version: str) -> tuple[float, ...]:
+        """Where its held-out tasks take their random places from; empty when it is not known."""
+        return self.distribution if version == self.version else self.earlier.get(version, ())

@@ -184,7 +184,7 @@ class Serving:
     def _distribution(self, project: str, version: str) -> tuple[float, ...]:
         """Where the holdout tasks of a project take their random places from."""
         ranking = self.registry.ranking(project) if project else None
-        return ranking.distribution if ranking and ranking.version == version else ()
+        return ranking.distribution_of(version) if ranking else ()
 
 
 def return_memory() -> None:

@@ -35,8 +35,7 @@ import numpy as np
 
 from backend.engine import Engine, Precision, open_engine
 from backend.engine.openvino import INT8_FILE
-from backend.ner.alignment import windows
-from backend.predictor import OVERLAP, ModelPredictor, load_predictor
+from backend.predictor import ModelPredictor, cuts, load_predictor
 from backend.settings import Settings
 from benchmarks.learning_corpora import Corpus, draw, load
 from benchmarks.network_limits import Shape, limits
@@ -136,7 +135,8 @@ class Timed:
 
     def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
         self._engine: Engine = open_engine(folder, kind="openvino", precision=precision, threads=threads)
-        self.precision, self.max_tokens, self.seconds = self._engine.precision, self._engine.max_tokens, 0.0
+        self.precision, self.seconds = self._engine.precision, 0.0
+        self.max_tokens, self.window = self._engine.max_tokens, self._engine.window
 
     def probabilities(self, sequences: Sequence[Any]) -> list[Any]:
         """See `Engine.probabilities`."""
@@ -167,9 +167,8 @@ class Peer:
 
 def tokens_of(predictor: ModelPredictor, texts: Sequence[str]) -> tuple[int, float]:
     """Tokens that the network computes for the texts, special and shared ones included, and the mean width of each."""
-    size = predictor.engine.max_tokens
     lengths = (len(predictor.tokenizer.encode(text).input_ids) for text in texts)
-    widths = [end - start + 2 for n in lengths for start, end in windows(n, size, size // OVERLAP)]
+    widths = [end - start + 2 for n in lengths for start, end in cuts(n, predictor.engine)]
     return sum(widths), sum(width * width for width in widths) / sum(widths)
 
 

@@ -111,6 +111,15 @@ def test_a_failure_pauses_the_next_round_and_success_forgets_it(queue: JobQueue)
     assert not queue.paused("1", "retrain", now=140)
 
 
+def test_a_job_that_was_killed_whenever_it_ran_is_told_once(queue: JobQueue, redis: Redis) -> None:
+    killed = queue.request_rank("1")
+    assert queue.given_up("1", "rank") == []
+    Job.fetch(killed, connection=redis).set_status("failed")
+    assert queue.given_up("1", "rank") == [killed]
+    assert queue.given_up("1", "rank") == []
+    assert queue.request_rank("1") != killed
+
+
 def test_ids_of_failed_jobs_are_not_used_again(queue: JobQueue, redis: Redis) -> None:
     first = queue.request_round("1")
     Job.fetch(first, connection=redis).set_status("failed")

@@ -369,7 +369,7 @@ def test_without_redis_predictions_go_on(tmp_path: Path) -> None:
 class Silent:
     """An engine that is sure there is nothing to find."""
 
-    max_tokens, precision = 510, "f32"
+    max_tokens, window, precision = 510, 510, "f32"
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         return [np.eye(5, dtype=np.float32)[[0] * len(ids)] for ids in sequences]

@@ -29,6 +29,7 @@ class DigitsAreHeartRates:
 
     vocabulary: list[str]
     max_tokens: int = 510
+    window: int = 510
     precision: str = "f32"
     asked: list[list[int]] = field(default_factory=list)
 
@@ -95,9 +96,18 @@ def test_a_long_text_is_computed_in_windows_and_gives_the_same(
     whole = spans(predictor, text)
     assert len(engine.asked) > 1
     assert len(whole) == 120
-    small = DigitsAreHeartRates(ALPHABET, max_tokens=16)
+    small = DigitsAreHeartRates(ALPHABET, max_tokens=16, window=16)
     assert spans(replace(predictor, engine=small), text) == whole
     assert max(map(len, small.asked)) == 16
+
+
+def test_a_text_that_is_not_much_longer_than_a_window_is_computed_whole(predictor: ModelPredictor) -> None:
+    engine = DigitsAreHeartRates(ALPHABET, max_tokens=24, window=16)
+    replace(predictor, engine=engine).predict(["甲乙" * 12])
+    assert [len(part) for part in engine.asked] == [24]
+    engine.asked.clear()
+    replace(predictor, engine=engine).predict(["甲乙" * 12 + "甲"])
+    assert [len(part) for part in engine.asked] == [16, 16]
 
 
 def test_labels_that_vanished_are_dropped(predictor: ModelPredictor) -> None:

@@ -54,19 +54,25 @@ def test_a_waiting_shard_is_not_the_ranking_that_is_asked_for(shards: RankShards
 
 
 def test_the_last_shard_that_ends_is_told_so(shards: RankShards) -> None:
-    assert not shards.finish("1", "v1", 0)
+    assert not shards.finish("1", "v1", PLAN[0])
     assert shards.unfinished("1", "v1") == PLAN[1:]
-    assert not shards.finish("1", "v1", 0)
-    assert shards.finish("1", "v1", 1)
+    assert not shards.finish("1", "v1", PLAN[0])
+    assert shards.finish("1", "v1", PLAN[1])
     assert shards.start("1", "v1") == 0
     assert shards.planned("1", "v1")
 
 
 def test_a_plan_that_redis_lost_stays_lost(shards: RankShards, redis: Redis) -> None:
     redis.flushall()
-    assert not shards.finish("1", "v1", 0)
+    assert not shards.finish("1", "v1", PLAN[0])
     assert not shards.planned("1", "v1")
     assert shards.unfinished("1", "v1") == []
+
+
+def test_a_shard_of_an_earlier_plan_ends_none_of_the_present_one(shards: RankShards) -> None:
+    shards.plan("1", "v1", [Shard(0, 5, 20)], 15)
+    assert not shards.finish("1", "v1", PLAN[0])
+    assert shards.unfinished("1", "v1") == [Shard(0, 5, 20)]
 
 
 def test_steps_of_all_shards_add_up(shards: RankShards) -> None:

@@ -76,7 +76,7 @@ def _rows(
     teacher: Path, scheme: LabelScheme, reports: Sequence[AnnotatedText], texts: Sequence[str], recipe: Recipe
 ) -> tuple[list[Row], Collator]:
     """Rows to learn from; those without gold have no tags."""
-    tokenizer, size = TextTokenizer.from_folder(teacher), ModelFolder.read(teacher).max_tokens
+    tokenizer, size = TextTokenizer.from_folder(teacher), ModelFolder.read(teacher).window
     annotated = {text for text, _ in reports}
     encoded = [tokenizer.encode(text).input_ids for text in dict.fromkeys(texts) if text not in annotated]
     plain = [Row(ids, np.full(len(ids), IGNORED, dtype=np.int64)) for ids in encoded if len(ids)]

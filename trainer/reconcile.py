@@ -18,7 +18,7 @@ from backend.labelstudio.pool import count_missing
 from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
-from trainer.reranking import deletable, other_labels, tidy
+from trainer.reranking import deletable, may_delete, other_labels, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Reconciler:
         """Reconcile one project; raises what Label Studio or Redis raise."""
         client = self._client(project)
         self.hints(project, client)
+        self.given_up(project)
         self.target(project)
         self.title(project, client)
         self.pool(project, client)
@@ -74,6 +75,13 @@ class Reconciler:
         unread = max(1, client.counts(project).annotated - read)
         queue.hint(project, [f"unread-{i}" for i in range(unread)], now)
         logger.info("project %s: annotations changed that no round has read", project)
+
+    def given_up(self, project: str) -> None:
+        """Let a ranking wait that is killed whenever it runs, as one does that fails by itself."""
+        for job in self.parts.queue.given_up(project, "rank"):
+            reason = f"{job} was killed whenever it ran; the machine may have too little memory"
+            self.parts.queue.failed(project, "rank", reason, time.time())
+            logger.warning("project %s: %s", project, reason)
 
     def target(self, project: str) -> None:
         """Go on with a switch that stopped between decision and ranking."""
@@ -102,7 +110,8 @@ class Reconciler:
         ranked, held = index.count(project, serving), counts.unlabelled - missing
         strays = deletable(client, project, counts.predictions, serving)
         config = parse_label_config(registry.label_config(project) or "")
-        relabelled = record and record.version == serving and other_labels(record, config)
+        other = record and record.version == serving and other_labels(record, config)
+        relabelled = other and may_delete(client, project, counts.predictions.get(serving, 0))
         stale = record is None or not record.finished or relabelled
         # Not more than are known to have no text, nor fewer: they would hide as many that nothing told of.
         if missing != unusable or ranked < held or strays or stale:

@@ -98,7 +98,7 @@ class Reranking:
         self.begin_steps(0)
         self.rank_missing(shard)
         logger.info("ranked project=%s version=%s shard=%d in %s", *self.name, shard.number, self.phases.rounded())
-        return self.shards.finish(self.project, version, shard.number)
+        return self.shards.finish(self.project, version, shard)
 
     def share_out(self) -> bool:
         """Queue what is unfinished of a large ranking; whether anything is."""
@@ -130,9 +130,14 @@ class Reranking:
         return ChunkRanking(*where, known, size, self.begin, self.report, self.phases)
 
     def forget_other_labels(self) -> None:
-        """Delete what the version predicted for other labels than the project has now: it is predicted anew."""
+        """Delete what the version predicted for other labels than the project has now: it is predicted anew.
+
+        While people annotate, much of it stays until the reconciler sees that nobody does.
+        """
         last = self.registry.ranking(self.project)
-        if last and last.version == self.version and other_labels(last, self.config):
+        if not (last and last.version == self.version and other_labels(last, self.config)):
+            return
+        if may_delete(self.client, self.project, pool.count_holding(self.session, *self.name)):
             self.client.delete_predictions(*self.name)
             self.index.drop(*self.name)
             self.shards.drop(*self.name)
@@ -145,7 +150,15 @@ class Reranking:
         """
         unfinished = RankingRecord(version=self.version, tasks=0, seconds=0.0, finished="")
         fields = {"labels": self.config.labels, "distribution": distribution, "drawn_from": drawn_from}
+        fields["earlier"] = self.earlier()
         self.registry.save_ranking(self.project, unfinished.model_copy(update=fields))
+
+    def earlier(self) -> dict[str, tuple[float, ...]]:
+        """The distribution of the version before, which answers while this one is ranked."""
+        last = self.registry.ranking(self.project)
+        if last is None:
+            return {}
+        return last.earlier if last.version == self.version else {last.version: last.distribution}
 
     def restore(self, missing: int) -> None:
         """Rank again what Label Studio holds scores of, when Redis lost the index; nothing is predicted."""
@@ -232,13 +245,14 @@ class Reranking:
         last = self.registry.ranking(self.project)
         return RankingRecord(
             version=self.version,
-            labels=self.config.labels,
+            labels=(last.labels if last and last.version == self.version else ()) or self.config.labels,
             tasks=self.index.count(*self.name),
             seconds=round(time.time() - self.step.started, 1),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             without_text=without_text,
             distribution=last.distribution if last and last.version == self.version else (),
             drawn_from=last.drawn_from if last and last.version == self.version else 0,
+            earlier=self.earlier(),
         )
 
     def read_back(self, record: RankingRecord) -> RankingRecord:
@@ -296,5 +310,9 @@ def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int]
     when nobody has annotated for a while.
     """
     others = {version: count for version, count in stored.items() if version != serving and VERSION.fullmatch(version)}
-    few = sum(others.values()) <= DELETED_AT_ONCE
-    return sorted(others) if few or client.quiet_seconds(project, datetime.now(UTC)) >= QUIET else []
+    return sorted(others) if may_delete(client, project, sum(others.values())) else []
+
+
+def may_delete(client: LabelStudioClient, project: str, predictions: int) -> bool:
+    """Whether so many can be deleted without that people notice: they are few, or nobody annotates."""
+    return predictions <= DELETED_AT_ONCE or client.quiet_seconds(project, datetime.now(UTC)) >= QUIET

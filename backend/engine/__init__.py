@@ -6,6 +6,7 @@ Neither library is imported before `open_engine` is called, and each only when i
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,7 +30,11 @@ class Engine(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Most tokens of a sequence, special tokens not counted. Longer ones are the caller's to cut."""
+        """Most tokens of a sequence, special tokens not counted. Longer texts are the caller's to cut."""
+
+    @property
+    def window(self) -> int:
+        """Tokens of each of the parts that a text of more than `max_tokens` is cut into."""
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """Tag probabilities [n, tags] of each sequence [n], in input order; each row sums to 1.
@@ -43,7 +48,7 @@ def open_engine(folder: Path, *, kind: Kind, precision: Precision, threads: int)
     """Load the model of a folder; raises ModelError naming what is missing or damaged.
 
     `auto` is bf16 where the processor computes it natively, else f32. `int8` is for OpenVINO, in a folder that has it.
-    Torch gets one thread fewer than there are cores.
+    Torch gets one thread fewer than this process may use cores.
     """
     if kind == "openvino":
         return OpenVinoEngine(folder, precision, threads)
@@ -56,4 +61,9 @@ def spared(threads: int) -> int:
     Torch's threads wait for each other at every operation: with as many as cores, beside any other work, a report took
     913 ms in place of 47.
     """
-    return min(threads, max(1, (os.cpu_count() or 1) - 1))
+    return min(threads, max(1, cores() - 1))
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

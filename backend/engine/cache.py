@@ -26,7 +26,7 @@ class CachedEngine:
 
     def __init__(self, engine: Engine, kept_bytes: int = KEPT_BYTES) -> None:
         self.precision = engine.precision
-        self.max_tokens = engine.max_tokens
+        self.max_tokens, self.window = engine.max_tokens, engine.window
         self._engine = engine
         self._limit = kept_bytes
         self._held = 0

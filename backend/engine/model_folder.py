@@ -16,13 +16,21 @@ LONGEST = 512
 TRAINED_TOKENS = "trained_tokens"
 """Entry of `config.json`, written by `trainer.training`: longest sequence in training, special tokens included."""
 
+WHOLE = 2
+"""How many times the longest sequence of training a sequence may have that is computed whole.
+
+docs/inference.md has the measurement: nothing is lost, and such a report is not computed in two windows that overlap.
+"""
+
 OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm"})
 """Kinds of model that number positions from the padding id + 1 on: 514 positions take 512 tokens."""
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Special token ids, number of tags, and usable tokens per sequence without special tokens."""
+    """Special token ids and number of tags; tokens without special ones: `max_tokens` a sequence has at most, `window`
+    each of those has that a longer text is cut into.
+    """
 
     path: Path
     cls_id: int
@@ -30,6 +38,7 @@ class ModelFolder:
     pad_id: int
     n_tags: int
     max_tokens: int
+    window: int
 
     @classmethod
     def read(cls, path: Path) -> ModelFolder:
@@ -40,22 +49,34 @@ class ModelFolder:
             n_tags = len(config["id2label"])
         except (OSError, ValueError, KeyError, BackendError) as error:
             raise ModelError("The model folder cannot be read", path, f"{type(error).__name__}: {error}") from error
-        return cls(path, tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, n_tags, usable_tokens(config))
+        special = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id)
+        return cls(path, *special, n_tags, *usable_tokens(config))
 
 
-def usable_tokens(config: dict[str, Any]) -> int:
-    """Tokens between the two special tokens: as many as there are positions, or as the model was trained on.
+def usable_tokens(config: dict[str, Any]) -> tuple[int, int]:
+    """Tokens between the two special ones: those of a sequence at most, and those of a window of a longer text.
 
     Models trained on chunks of 128 tokens lost 2 to 5 F1 in windows of 256 tokens, and 8 to 11 in 512.
 
     >>> usable_tokens({"model_type": "bert", "max_position_embeddings": 512})
-    510
+    (510, 510)
     >>> usable_tokens({"model_type": "bert", "max_position_embeddings": 512, "trained_tokens": 128})
-    126
-    >>> usable_tokens({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1})
+    (252, 126)
+    """
+    most = most_tokens(config)
+    window = min(most, int(config.get(TRAINED_TOKENS) or LONGEST) - 2)
+    return min(most, WHOLE * window), window
+
+
+def most_tokens(config: dict[str, Any]) -> int:
+    """Tokens between the two special ones that the model has positions for.
+
+    >>> most_tokens({"model_type": "bert", "max_position_embeddings": 512})
+    510
+    >>> most_tokens({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1})
     510
     """
     positions = int(config.get("max_position_embeddings") or LONGEST)
     if config.get("model_type") in OFFSET_POSITIONS:
         positions -= int(config.get("pad_token_id") or 0) + 1
-    return min(positions, LONGEST, int(config.get(TRAINED_TOKENS) or LONGEST)) - 2
+    return min(positions, LONGEST) - 2

@@ -60,7 +60,7 @@ class OpenVinoEngine:
         compiled = _compile(core, file, native, threads)
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
-        self.max_tokens = self._model.max_tokens
+        self.max_tokens, self.window = self._model.max_tokens, self._model.window
         self._request = compiled.create_infer_request()
         logger.info(
             "OpenVINO computes in %s (asked for: %s) with %s threads",

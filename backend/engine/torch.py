@@ -29,7 +29,7 @@ class TorchEngine:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = load_classifier(folder).to(self._device)
         self.precision = ("bf16" if computes_bf16() else "f32") if precision == "auto" else precision
-        self.max_tokens = self._model.max_tokens
+        self.max_tokens, self.window = self._model.max_tokens, self._model.window
         logger.info("torch computes in %s on %s with %s threads", self.precision, self._device, threads)
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:

@@ -88,18 +88,20 @@ def _blocks(tags: list[int]) -> list[tuple[int, int]]:
     return blocks
 
 
-def windows(n_tokens: int, size: int, overlap: int) -> list[tuple[int, int]]:
+def windows(n_tokens: int, size: int, overlap: int, whole: int = 0) -> list[tuple[int, int]]:
     """Half-open token ranges that cover a text of n_tokens, neighbours sharing at least `overlap` tokens.
 
-    The last window is moved back, so that every window has `size` tokens if the text has. No window for no tokens.
-    Raises ValueError unless 0 <= overlap < size.
+    The last window is moved back, so that every window has `size` tokens if the text has. A text of up to `whole`
+    tokens is one window. No window for no tokens. Raises ValueError unless 0 <= overlap < size.
 
     >>> windows(10, size=6, overlap=2), windows(11, size=6, overlap=2), windows(3, size=6, overlap=2)
     ([(0, 6), (4, 10)], [(0, 6), (4, 10), (5, 11)], [(0, 3)])
+    >>> windows(10, size=6, overlap=2, whole=10)
+    [(0, 10)]
     """
     if not 0 <= overlap < size:
         raise ValueError(f"window overlap must be at least 0 and below the size, got {overlap} of {size}")
-    if n_tokens <= size:
+    if n_tokens <= max(size, whole):
         return [(0, n_tokens)] if n_tokens else []
     last = n_tokens - size
     return [(start, start + size) for start in [*range(0, last, size - overlap), last]]

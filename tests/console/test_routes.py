@@ -30,7 +30,7 @@ SCHEME = LabelScheme(("HR",))
 class Dice:
     """An engine whose probabilities come from the token ids."""
 
-    max_tokens = 64
+    max_tokens = window = 64
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         return [self.one(ids) for ids in sequences]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 from rq import Queue
+from rq.job import Job, JobStatus
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.model_card import TrainingSummary
@@ -28,8 +30,10 @@ from tests.e2e.site import CONFIG
 from tests.e2e.sluice import Sluice
 from tests.e2e.stack import reports, wait_for
 from tests.label_studio import ROOT, LabelStudio
+from trainer import reranking
 from trainer.parts import WorkerParts
 from trainer.reconcile import Reconciler
+from trainer.reranking import Reranking
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -223,6 +227,55 @@ def test_the_first_part_serves_before_the_rest_is_ranked(ranked: Pool) -> None:
         gate.opened.set()
         assert job.communicate()[0].startswith(f"{version} serves")
     ranked.check_whole(version)
+
+
+def test_while_a_version_is_ranked_the_one_before_places_held_out_tasks_as_it_did(ranked: Pool) -> None:
+    before = ranked.parts.registry.ranking(ranked.project)
+    assert before is not None
+    version = ranked.aim(1)
+    with ranked.sluice.holding(IMPORT) as gate, ranked.start("-c", JOB, ranked.project) as job:
+        gate.wait()
+        now = ranked.parts.registry.ranking(ranked.project)
+        assert now is not None
+        assert (now.version, now.finished) == (version, "")
+        assert now.distribution_of(RULES_VERSION) == before.distribution_of(RULES_VERSION) != ()
+        gate.opened.set()
+        job.communicate()
+
+
+def test_a_ranking_that_is_killed_whenever_it_runs_has_to_wait(ranked: Pool) -> None:
+    ranked.aim(1)
+    reconciler, queue = Reconciler(ranked.parts), ranked.parts.queue
+    reconciler.target(ranked.project)
+    (job,) = queue.jobs(ranked.project, "rank")
+    Job.fetch(job.id, connection=ranked.parts.redis).set_status(JobStatus.FAILED)  # as RQ leaves it
+    reconciler.given_up(ranked.project)
+    reconciler.target(ranked.project)
+    assert not queue.jobs(ranked.project, "rank")
+    assert "killed whenever it ran" in queue.failure(ranked.project, "rank")["reason"]
+
+
+def test_predictions_of_other_labels_stay_while_people_annotate(ranked: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, client, registry = ranked.stored(), ranked.client, ranked.parts.registry
+    fewer = re.sub(r"\n *<Label [^\n]*DIAG[^\n]*", "", CONFIG)
+    assert fewer != CONFIG
+    client.update_project(ranked.project, {"label_config": fewer})
+    registry.remember_label_config(ranked.project, fewer)
+    annotated = ranked.queue()[0].task_id
+    client.session.raw("POST", f"api/tasks/{annotated}/annotations/", {"result": []})
+    monkeypatch.setattr(reranking, "DELETED_AT_ONCE", POOL - 2)
+    reconciler = Reconciler(ranked.parts)
+    reconciler.pool(ranked.project, client)
+    assert not ranked.parts.queue.jobs(ranked.project, "rank")
+    Reranking(ranked.parts, ranked.project, client).run()
+    assert ranked.stored() == before
+    monkeypatch.setattr(reranking, "QUIET", 0.0)
+    reconciler.pool(ranked.project, client)
+    assert ranked.parts.queue.jobs(ranked.project, "rank")
+    Reranking(ranked.parts, ranked.project, client).run()
+    after = ranked.stored()
+    assert after.keys() == before.keys() - {annotated}
+    assert not {prediction for prediction, _ in after.values()} & {prediction for prediction, _ in before.values()}
 
 
 def test_a_lost_ranking_is_rebuilt_from_the_stored_scores(ranked: Pool) -> None:

@@ -13,7 +13,7 @@ from backend.engine.model_folder import ModelFolder, usable_tokens
 from backend.errors import ModelError
 from backend.ner.alignment import windows
 
-MODEL = ModelFolder(Path("model"), cls_id=1, sep_id=2, pad_id=0, n_tags=3, max_tokens=510)
+MODEL = ModelFolder(Path("model"), cls_id=1, sep_id=2, pad_id=0, n_tags=3, max_tokens=510, window=510)
 
 lengths = st.lists(st.integers(1, 512), max_size=60)
 sequences = st.lists(
@@ -88,14 +88,16 @@ def test_what_is_no_number_is_an_error(value: float) -> None:
 @pytest.mark.parametrize(
     ("config", "tokens"),
     [
-        ({"model_type": "bert", "max_position_embeddings": 512}, 510),
-        ({"model_type": "bert", "max_position_embeddings": 64}, 62),
-        ({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 510),
-        ({"model_type": "roberta", "max_position_embeddings": 130, "pad_token_id": 1}, 126),
-        ({"model_type": "modernbert", "max_position_embeddings": 8192}, 510),
-        ({"model_type": "roformer"}, 510),
-        ({"model_type": "bert", "max_position_embeddings": 512, "trained_tokens": 128}, 126),
+        ({"model_type": "bert", "max_position_embeddings": 512}, (510, 510)),
+        ({"model_type": "bert", "max_position_embeddings": 64}, (62, 62)),
+        ({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}, (510, 510)),
+        ({"model_type": "roberta", "max_position_embeddings": 130, "pad_token_id": 1}, (126, 126)),
+        ({"model_type": "modernbert", "max_position_embeddings": 8192}, (510, 510)),
+        ({"model_type": "roformer"}, (510, 510)),
+        ({"model_type": "bert", "max_position_embeddings": 512, "trained_tokens": 128}, (252, 126)),
+        ({"model_type": "bert", "max_position_embeddings": 160, "trained_tokens": 128}, (158, 126)),
+        ({"model_type": "bert", "max_position_embeddings": 64, "trained_tokens": 128}, (62, 62)),
     ],
 )
-def test_the_window_follows_the_configuration(config: dict[str, object], tokens: int) -> None:
+def test_lengths_follow_the_configuration(config: dict[str, object], tokens: tuple[int, int]) -> None:
     assert usable_tokens(config) == tokens

@@ -14,7 +14,7 @@ TAGS = 2
 class Counting:
     """Rows that say what the tokens were; remembers what it was asked."""
 
-    precision, max_tokens = "f32", 62
+    precision, max_tokens, window = "f32", 62, 62
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []

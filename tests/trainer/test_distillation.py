@@ -203,7 +203,7 @@ def test_a_student_takes_nobodys_place(teacher: Path, tmp_path: Path) -> None:
 def test_a_student_for_openvino_brings_its_files(teacher: Path, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"engine": "openvino"})
     teach(lesson(teacher, steps=2), tmp_path / "student", settings, unheard)
-    assert open_engine(tmp_path / "student", kind="openvino", precision="f32", threads=1).max_tokens == 126
+    assert open_engine(tmp_path / "student", kind="openvino", precision="f32", threads=1).window == 126
 
 
 def test_nothing_to_learn_from_is_an_error(teacher: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class NumbersAreHeartRates:
 
     sure: float = 0.9
     max_tokens: int = 510
+    window: int = 510
     precision: str = "f32"
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:

@@ -340,6 +340,7 @@ def test_an_onnx_file_says_what_a_reader_needs_and_nothing_of_this_machine(every
     network = onnx.load(path)
     assert {entry.key: json.loads(entry.value) for entry in network.metadata_props} == {
         "tags": list(SCHEME.tags),
+        "whole": 158,
         "window": 126,
     }
     assert [(entry.domain, entry.version) for entry in network.opset_import] == [("", 18)]
@@ -383,7 +384,7 @@ class Scrambled:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.max_tokens = engine.max_tokens
+        self.max_tokens, self.window = engine.max_tokens, engine.window
 
     def probabilities(self, sequences: list[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         return [rows[::-1] for rows in self.engine.probabilities([s[::-1] for s in sequences])]

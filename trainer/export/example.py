@@ -78,14 +78,14 @@ class Tagger:
         self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         about = self.session.get_modelmeta().custom_metadata_map
         self.tags: list[str] = json.loads(about["tags"])
-        self.window = int(about["window"])
+        self.whole, self.window = int(about["whole"]), int(about["window"])
 
     def probabilities(self, ids: list[int], tokens: Tokens) -> NDArray[np.float64]:
         """Of each token [tokens, tags]: from the window in which it is farthest from an edge."""
         n, result = len(ids), np.zeros((len(ids), len(self.tags)))
         best = np.full(n, -1)
-        for start in self.starts(n):
-            part = ids[start : start + self.window]
+        for start, stop in self.windows(n):
+            part = ids[start:stop]
             rows = np.array([[tokens.begin, *part, tokens.end]], dtype=np.int64)
             logits = self.session.run(None, {"input_ids": rows, "attention_mask": np.ones_like(rows)})[0][0, 1:-1]
             shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
@@ -96,10 +96,12 @@ class Tagger:
             result[start:end][better] = (shifted / shifted.sum(axis=1, keepdims=True))[better]
         return result
 
-    def starts(self, n: int) -> list[int]:
-        """Where the windows begin; neighbours share a quarter, the last one is moved back."""
+    def windows(self, n: int) -> list[tuple[int, int]]:
+        """A long text in parts of which neighbours share a quarter, the last one moved back; others whole."""
+        if n <= self.whole:
+            return [(0, n)] if n else []
         last = n - self.window
-        return [*range(0, last, self.window - self.window // 4), last] if last > 0 else [0] if n else []
+        return [(start, start + self.window) for start in [*range(0, last, self.window - self.window // 4), last]]
 
 
 def best_sequence(probabilities: NDArray[np.float64], tags: list[str]) -> list[int]:

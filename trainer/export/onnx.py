@@ -38,7 +38,8 @@ README = """# {version} as ONNX
 
 `{model}` tags the characters of a report: `input_ids` and `attention_mask` (int64, [batch, sequence]) give `logits`
 (float32, [batch, sequence, {tags}]). Opset {opset}; batch and sequence may have any size, sequence up to {width}. The
-tags, in order, and the longest window without the two special tokens are in the file's metadata (`tags`, `window`).
+tags are in the file's metadata, in order (`tags`), with two lengths without the two special tokens: the longest text
+that is computed whole (`whole`), and the windows that a longer one is cut into (`window`).
 
     pip install onnxruntime numpy tokenizers
     python {example} report.txt
@@ -122,7 +123,7 @@ def _describe(path: Path, folder: Path, model: ModelFolder) -> None:
     _strip(network.graph)
     names = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
     tags = json.dumps([names[str(i)] for i in range(model.n_tags)], ensure_ascii=False)
-    onnx.helper.set_model_props(network, {"tags": tags, "window": str(model.max_tokens)})
+    onnx.helper.set_model_props(network, {"tags": tags, "whole": str(model.max_tokens), "window": str(model.window)})
     onnx.save(network, path)
 
 

@@ -19,7 +19,7 @@ class PlainEngine:
         self._model = ModelFolder.read(folder)
         self._forward = forward
         self.precision = precision
-        self.max_tokens = self._model.max_tokens
+        self.max_tokens, self.window = self._model.max_tokens, self._model.window
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """See `Engine.probabilities`."""

@@ -85,7 +85,7 @@ def _importance(
 ) -> list[NDArray[np.float64]]:
     """For each block a figure for each neuron."""
     model, tokenizer = ModelFolder.read(folder), TextTokenizer.from_folder(folder)
-    rows = chunks.cut(chunks.rows(spread(reports, MEASURED_REPORTS), tokenizer, scheme), model.max_tokens)
+    rows = chunks.cut(chunks.rows(spread(reports, MEASURED_REPORTS), tokenizer, scheme), model.window)
     if not blocks or not rows:
         raise ModelError("Pruning needs annotated reports and an encoder of layers", folder, "give reports with --data")
     totals = [np.zeros(up.out_features) for up, _ in blocks]

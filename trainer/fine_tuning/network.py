@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backend.engine.model_folder import TRAINED_TOKENS, usable_tokens
+from backend.engine.model_folder import TRAINED_TOKENS, most_tokens
 from backend.errors import BackendError, BaseModelError, SettingsError
 from backend.ner.scheme import LabelScheme
 from trainer.recipe import Recipe
@@ -54,7 +54,7 @@ def _configure(config: Any, scheme: LabelScheme, recipe: Recipe) -> None:
         for name in present & set(names):
             setattr(config, name, value)
     config.classifier_dropout = recipe.head_dropout
-    longest = usable_tokens(config.to_dict() | {TRAINED_TOKENS: None}) + 2
+    longest = most_tokens(config.to_dict()) + 2
     if recipe.chunk > longest:
         raise SettingsError("The training option chunk is longer than the encoder's", recipe.chunk, f"{longest} fit")
     setattr(config, TRAINED_TOKENS, recipe.chunk)
