@@ -39,8 +39,7 @@ QUEUES: dict[Kind, str] = {"retrain": "train", "rank": "rank"}
 JOB_TIMEOUT = 12 * 3600
 """Seconds; the round's own limit is ECG_TRAIN_MINUTES, this only catches what hangs."""
 FAILURE_TTL = 7 * 24 * 3600
-RESULT_TTL = 24 * 3600
-PROGRESS_TTL = 24 * 3600
+RESULT_TTL = PROGRESS_TTL = 24 * 3600
 ALIVE = {JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED}
 
 
@@ -66,16 +65,14 @@ class JobQueue:
         try:
             self.redis.ping()
         except RedisError as error:
-            raise Unavailable(
-                "Redis does not answer", type(error).__name__, "start `ecgal up` or check REDIS_URL"
-            ) from None
+            hint = "start `ecgal up` or check REDIS_URL"
+            raise Unavailable("Redis does not answer", type(error).__name__, hint) from None
 
     # Hints --------------------------------------------------------------------------------------
 
     def hint(self, project: str, members: Iterable[str], now: float) -> None:
         """Remember that annotations changed; the same member again only renews its time."""
-        scores = dict.fromkeys(members, now)
-        if not scores:
+        if not (scores := dict.fromkeys(members, now)):
             return
         try:
             with self.redis.pipeline() as pipe:
@@ -188,27 +185,20 @@ class JobQueue:
 
     def jobs(self, project: str, kind: Kind) -> list[JobView]:
         """Jobs of the project that wait or run, shards of a ranking among them."""
-        views = []
-        for job_id in sorted(text(raw) for raw in self.redis.smembers(_key(project, f"jobs:{kind}"))):
-            state = self._state(job_id)
-            if state in ALIVE:
-                views.append(JobView(job_id, kind, state.value))
-        return views
+        states = self._states(project, kind).items()
+        return [JobView(job_id, kind, state.value) for job_id, state in states if state and state in ALIVE]
 
     def orphans(self, project: str) -> list[int]:
         """Rounds whose hints were taken but whose job is no longer alive (given up by RQ, or Redis lost it)."""
         alive = {job.id for job in self.jobs(project, "retrain")}
-        keys = self.redis.scan_iter(match=_key(project, "taken:*"), count=1000)
-        rounds = [int(text(key).rsplit(":", 1)[1]) for key in keys]
+        taken = self.redis.scan_iter(match=_key(project, "taken:*"), count=1000)
+        rounds = (int(text(key).rsplit(":", 1)[1]) for key in taken)
         return sorted(number for number in rounds if job_id_of(project, "retrain", number) not in alive)
 
     def given_up(self, project: str, kind: Kind) -> list[str]:
         """Jobs whose process was killed whenever RQ ran it; each is told once."""
-        key = _key(project, f"jobs:{kind}")
-        failed = [job_id for raw in self.redis.smembers(key) if self._state(job_id := text(raw)) is JobStatus.FAILED]
-        if failed:
-            self.redis.srem(key, *failed)
-        return sorted(failed)
+        failed = [job_id for job_id, state in self._states(project, kind).items() if state is JobStatus.FAILED]
+        return [job_id for job_id in failed if self.redis.srem(_key(project, f"jobs:{kind}"), job_id)]
 
     def _will_take(self, project: str, job: JobView) -> bool:
         """Whether a round has yet to take the hints: it waits, or its process is still starting."""
@@ -252,14 +242,16 @@ class JobQueue:
 
     def _next_number(self, project: str, kind: Kind) -> int:
         key = _key(project, "round" if kind == "retrain" else "rankings")
-        last = int(self.redis.get(key) or 0)
-        if kind == "retrain":
-            last = max(last, self.registry.last_round(project))
-        number = last + 1
+        published = self.registry.last_round(project) if kind == "retrain" else 0
+        number = max(int(self.redis.get(key) or 0), published) + 1
         while Job.exists(job_id_of(project, kind, number), connection=self.redis):
             number += 1
         self.redis.set(key, number)
         return number
+
+    def _states(self, project: str, kind: Kind) -> dict[str, JobStatus | None]:
+        ids = self.redis.smembers(_key(project, f"jobs:{kind}"))
+        return {job_id: self._state(job_id) for job_id in sorted(map(text, ids))}
 
     def _state(self, job_id: str) -> JobStatus | None:
         try:

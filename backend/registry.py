@@ -26,6 +26,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
+from backend.engine.openvino import INT8_FILES
 from backend.errors import BackendError, BadRequest, ModelError, NotFound
 from backend.model_card import ModelCard
 from backend.records import Connection, RankingRecord
@@ -154,17 +155,28 @@ class Registry:
         return max(map(round_of, self._names(project)), default=0)
 
     def damage(self, project: str, version: str) -> str:
-        """What is wrong with the files of a version as a sentence; "" when all have their size."""
-        if version == RULES_VERSION:
-            return ""
+        """What keeps a version from serving as a sentence; "" when all files it needs have their size."""
         try:
-            files = self.card(project, version).files
+            wrong = [name for name in self._damaged(project, version) if name not in INT8_FILES]
         except BackendError as error:
             return str(error)
-        folder = self.model_folder(project, version)
-        found = {name: (folder / name).stat().st_size for name in files if (folder / name).is_file()}
-        wrong = [name for name, size in files.items() if found.get(name) != size]
         return f"Damaged files of {version}: {', '.join(wrong)}" if wrong else ""
+
+    def int8_damage(self, project: str, version: str) -> str:
+        """Why a version that may serve in 8 bits does not as a sentence; "" where nothing is wrong with its files."""
+        try:
+            wrong = [name for name in self._damaged(project, version) if name in INT8_FILES]
+        except BackendError:
+            return ""
+        return f"Damaged files of {version}: {', '.join(wrong)}; it serves without 8 bits" if wrong else ""
+
+    def _damaged(self, project: str, version: str) -> list[str]:
+        """Files of a version that are missing or do not have their size; raises ModelError for a damaged card."""
+        if version == RULES_VERSION:
+            return []
+        files, folder = self.card(project, version).files, self.model_folder(project, version)
+        found = {name: (folder / name).stat().st_size for name in files if (folder / name).is_file()}
+        return [name for name, size in files.items() if found.get(name) != size]
 
     def new_folder(self, project: str) -> Path:
         """An empty folder beside the versions, to fill and hand to `publish`."""

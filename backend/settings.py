@@ -84,6 +84,12 @@ class Settings(BaseModel):
         le=1,
         description="Rank correlation of its uncertainties with those in 32 bits that 8-bit inference must reach.",
     )
+    int8_speedup: float = Field(
+        default=1.1,
+        alias="ECG_INT8_SPEEDUP",
+        ge=0,
+        description="How many times as fast 8-bit inference must be as what serves without it.",
+    )
     threads: int = Field(
         default=min(2, os.cpu_count() or 1), alias="ECG_THREADS", ge=1, le=256, description="Threads of one process."
     )

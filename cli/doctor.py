@@ -47,7 +47,10 @@ def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis), unusable)
     checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
     damage = parts.registry.damage(project, serving)
-    return [*checks, Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else "")]
+    checks.append(Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else ""))
+    if slower := parts.registry.int8_damage(project, serving):
+        checks.append(Check("8 bits", False, slower, f"run `ecgal retrain --project {project}` for a new version"))
+    return checks
 
 
 def listened(redis: Redis) -> set[str]:

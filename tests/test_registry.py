@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from backend.engine.openvino import INT8_FILES
 from backend.errors import BadRequest, ModelError, NotFound
 from backend.model_card import (
     DatasetSummary,
@@ -154,6 +155,19 @@ def test_a_truncated_file_is_damage(registry: Registry) -> None:
     version = publish(registry, 1)
     (registry.model_folder("1", version) / "memory.json").write_text("")
     assert registry.damage("1", version) == f"Damaged files of {version}: memory.json"
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_damaged_8_bits_leave_a_version_that_serves(registry: Registry, name: str) -> None:
+    folder, version = registry.new_folder("1"), card(1).version
+    for file in (*INT8_FILES, "memory.json"):
+        (folder / file).write_text("content")
+    registry.publish(card(1), folder)
+    assert registry.int8_damage("1", version) == ""
+    (registry.model_folder("1", version) / name).unlink()
+    assert registry.damage("1", version) == ""
+    assert registry.int8_damage("1", version) == f"Damaged files of {version}: {name}; it serves without 8 bits"
+    assert registry.int8_damage("1", RULES_VERSION) == registry.int8_damage("1", "ecg-r0009-00000009") == ""
 
 
 def test_a_label_config_is_written_only_when_new(registry: Registry) -> None:

@@ -18,7 +18,7 @@ from backend.labelstudio.pool import count_missing
 from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
-from trainer.reranking import deletable, may_delete, other_labels, tidy
+from trainer.upkeep import deletable, may_delete, other_labels, tidy
 
 logger = logging.getLogger(__name__)
 

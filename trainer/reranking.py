@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,19 +24,14 @@ from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import JsonObject
 from backend.rank_shards import RankShards, Shard, Step, cut
 from backend.ranking.control import quantiles
-from backend.ranking_index import RankingIndex
 from backend.records import RankingRecord
-from backend.registry import VERSION
 from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, batches, stored_row
 from trainer.parts import WorkerParts
 from trainer.rival import open_version
+from trainer.upkeep import deletable, may_delete, other_labels, tidy
 
 logger = logging.getLogger(__name__)
 
-DELETED_AT_ONCE = 500
-"""Predictions that may be deleted while people annotate: 6 ms each (Label Studio 1.23.2, SQLite)."""
-QUIET = 120.0
-"""Seconds without an annotation after which any number may."""
 CHECKED = 20
 """Places at the head of the queue that are read back from Label Studio."""
 
@@ -286,33 +281,3 @@ class Reranking:
             "updated": time.time(),
         }
         self.parts.queue.set_progress(self.project, "rank", fields)
-
-
-def tidy(client: LabelStudioClient, index: RankingIndex, project: str, version: str) -> None:
-    """Take out of the ranking what is no longer in the pool; nothing is read when the numbers agree."""
-    held = client.counts(project).unlabelled - pool.count_missing(client.session, project, version)
-    if index.count(project, version) <= held:
-        return
-    for ids in index.strangers(project, version, client.each_unlabelled_id(project)):
-        # What was ranked while the pool was read is in it all the same.
-        index.remove(project, version, set(ids) - pool.unlabelled_among(client.session, project, ids))
-
-
-def other_labels(record: RankingRecord, config: LabelConfig) -> bool:
-    """Whether the ranking was made for other labels than the configuration has; their order does not matter."""
-    return bool(record.labels) and set(record.labels) != set(config.labels)
-
-
-def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int], serving: str) -> list[str]:
-    """Our versions other than `serving` whose stored predictions can go now; until then they do no harm.
-
-    Deleting thousands locks Label Studio's SQLite for so long that submissions fail, so many are deleted only
-    when nobody has annotated for a while.
-    """
-    others = {version: count for version, count in stored.items() if version != serving and VERSION.fullmatch(version)}
-    return sorted(others) if may_delete(client, project, sum(others.values())) else []
-
-
-def may_delete(client: LabelStudioClient, project: str, predictions: int) -> bool:
-    """Whether so many can be deleted without that people notice: they are few, or nobody annotates."""
-    return predictions <= DELETED_AT_ONCE or client.quiet_seconds(project, datetime.now(UTC)) >= QUIET

@@ -16,10 +16,10 @@ LONGEST = 512
 TRAINED_TOKENS = "trained_tokens"
 """Entry of `config.json`, written by `trainer.training`: longest sequence in training, special tokens included."""
 
-WHOLE = 2
+WHOLE = 1.5
 """How many times the longest sequence of training a sequence may have that is computed whole.
 
-docs/inference.md has the measurement: nothing is lost, and such a report is not computed in two windows that overlap.
+So that fewer reports are computed twice, in two windows that overlap. docs/inference.md has the measurement.
 """
 
 OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm"})
@@ -61,11 +61,11 @@ def usable_tokens(config: dict[str, Any]) -> tuple[int, int]:
     >>> usable_tokens({"model_type": "bert", "max_position_embeddings": 512})
     (510, 510)
     >>> usable_tokens({"model_type": "bert", "max_position_embeddings": 512, "trained_tokens": 128})
-    (252, 126)
+    (189, 126)
     """
     most = most_tokens(config)
     window = min(most, int(config.get(TRAINED_TOKENS) or LONGEST) - 2)
-    return min(most, WHOLE * window), window
+    return min(most, int(WHOLE * window)), window
 
 
 def most_tokens(config: dict[str, Any]) -> int:

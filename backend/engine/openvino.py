@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 MODEL_FILE = "openvino.xml"
 INT8_FILE = "openvino-int8.xml"
 """The same network with 8-bit weights and activations; only where `trainer.quantisation` has let it pass."""
+INT8_FILES = (INT8_FILE, "openvino-int8.bin")
 CACHE_FOLDER = "openvino_cache"
 """Compiled models, inside the model folder; may be deleted at any time."""
 

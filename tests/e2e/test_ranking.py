@@ -30,7 +30,7 @@ from tests.e2e.site import CONFIG
 from tests.e2e.sluice import Sluice
 from tests.e2e.stack import reports, wait_for
 from tests.label_studio import ROOT, LabelStudio
-from trainer import reranking
+from trainer import upkeep
 from trainer.parts import WorkerParts
 from trainer.reconcile import Reconciler
 from trainer.reranking import Reranking
@@ -263,13 +263,13 @@ def test_predictions_of_other_labels_stay_while_people_annotate(ranked: Pool, mo
     registry.remember_label_config(ranked.project, fewer)
     annotated = ranked.queue()[0].task_id
     client.session.raw("POST", f"api/tasks/{annotated}/annotations/", {"result": []})
-    monkeypatch.setattr(reranking, "DELETED_AT_ONCE", POOL - 2)
+    monkeypatch.setattr(upkeep, "DELETED_AT_ONCE", POOL - 2)
     reconciler = Reconciler(ranked.parts)
     reconciler.pool(ranked.project, client)
     assert not ranked.parts.queue.jobs(ranked.project, "rank")
     Reranking(ranked.parts, ranked.project, client).run()
     assert ranked.stored() == before
-    monkeypatch.setattr(reranking, "QUIET", 0.0)
+    monkeypatch.setattr(upkeep, "QUIET", 0.0)
     reconciler.pool(ranked.project, client)
     assert ranked.parts.queue.jobs(ranked.project, "rank")
     Reranking(ranked.parts, ranked.project, client).run()

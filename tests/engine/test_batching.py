@@ -94,7 +94,7 @@ def test_what_is_no_number_is_an_error(value: float) -> None:
         ({"model_type": "roberta", "max_position_embeddings": 130, "pad_token_id": 1}, (126, 126)),
         ({"model_type": "modernbert", "max_position_embeddings": 8192}, (510, 510)),
         ({"model_type": "roformer"}, (510, 510)),
-        ({"model_type": "bert", "max_position_embeddings": 512, "trained_tokens": 128}, (252, 126)),
+        ({"model_type": "bert", "max_position_embeddings": 512, "trained_tokens": 128}, (189, 126)),
         ({"model_type": "bert", "max_position_embeddings": 160, "trained_tokens": 128}, (158, 126)),
         ({"model_type": "bert", "max_position_embeddings": 64, "trained_tokens": 128}, (62, 62)),
     ],

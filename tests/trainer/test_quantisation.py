@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from backend.engine.openvino import INT8_FILE
+from backend.engine.openvino import INT8_FILES
 from backend.errors import Unavailable
 from backend.model_card import ModelCard, Quantisation
 from backend.predictor import ModelPredictor, load_predictor
@@ -34,8 +34,8 @@ from trainer.rounds import Round
 
 pytestmark = pytest.mark.slow
 
-FILES = {INT8_FILE, INT8_FILE.replace(".xml", ".bin")}
-EASY = Settings(ECG_THREADS=1, ECG_INT8_LOSS=1, ECG_INT8_SPEARMAN=-1)
+FILES = set(INT8_FILES)
+EASY = Settings(ECG_THREADS=1, ECG_INT8_LOSS=1, ECG_INT8_SPEARMAN=-1, ECG_INT8_SPEEDUP=0)
 REPORTS = freeze(TASKS[:40], CONFIG).reports
 TEXTS = [report.text for report in REPORTS]
 
@@ -93,6 +93,16 @@ def test_what_does_not_pass_leaves_nothing_but_its_reason(folder: Path, limits: 
     assert found.reason.startswith("Does not serve in 8 bits: F1 ")
     assert files(folder) == set()
     assert loaded(folder, found).engine.precision in ("bf16", "f32")
+
+
+def test_8_bits_that_are_not_faster_are_not_judged_any_further(folder: Path) -> None:
+    assert offered(folder).speedup
+    slow = offered(folder, EASY.model_copy(update={"int8_speedup": 1000.0}))
+    assert (slow.passed, slow.f1, slow.spearman) == (False, None, None)
+    assert slow.speedup is not None
+    assert f"{slow.speedup:g} times as fast as " in slow.reason
+    assert "at least 1000 is asked for" in slow.reason
+    assert files(folder) == set()
 
 
 def test_a_loss_of_f1_alone_is_enough_to_fail(folder: Path) -> None:
@@ -175,6 +185,7 @@ def test_a_promoted_version_is_published_with_what_came_of_8_bits(
         "train_steps": 8,
         "int8_loss": 1.0,
         "int8_spearman": -1.0 if passes else 1.0,
+        "int8_speedup": 0.0,
     }
     parts = WorkerParts.open(Settings.model_validate(values))
     client = parts.client("1")
