@@ -4,8 +4,9 @@
 
 Ours is `predict` of the network alone: tokens, windows, batches, spans, uncertainty; the network in 32 bits, bf16 and 8
 bits. The peer is transformers' `pipeline("token-classification")`, float32, one report at a time, on the same weights
-with the same number of threads. All take turns in every round, on a sample of the reports; figures are medians over
-the rounds of characters per second, ratios are medians of the rounds' ratios, and times of all reports are projected.
+and tokens with the same number of threads. All take turns in every round, on a sample of the reports; figures are
+medians over the rounds of characters per second, ratios are medians of the rounds' ratios, and times of all reports are
+projected.
 `--sample` as large as `--reports` computes them all.
 
 `share_of_limit` is operations per second in linear layers over those of bare matrix products of the same shape in the
@@ -59,7 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="model folder; without one a network is trained first")
     parser.add_argument("--reports", type=int, default=10_000)
-    parser.add_argument("--sample", type=int, default=400, help="reports of a round")
+    parser.add_argument("--sample", type=int, default=1000, help="reports of a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--json", action="store_true")
@@ -147,7 +148,7 @@ class Timed:
 
 
 class Peer:
-    """One report at a time, as the examples of other backends have it."""
+    """One report at a time, as the examples of other backends have it; the model's own tokens, whole reports."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         import torch

@@ -24,13 +24,22 @@ logger = logging.getLogger(__name__)
 CALIBRATION_TEXTS = 64
 """Texts whose activations decide the ranges, spread evenly over what is given."""
 
-SMOOTHING = 0.8
+SMOOTHING = 0.87
 """How much of the activations' outliers goes into the weights (0..1).
 
-On a model trained on 80 ECG reports the uncertainties' rank correlation with 32 bits, on 200 of gold.json, was 0.974
-without smoothing, 0.983 at 0.5, 0.994 at 0.7, 0.998 at 0.8, 0.997 at 0.9, 0.992 at 0.95, nncf's own value (on
-the 170 of them that it was not trained on 0.995 at 0.8). Bias correction gained nothing and took a third of the time.
+Rank correlation of the uncertainties with 32 bits, of two models that learned 80 ECG reports each, on the 170 others:
+
+    smoothing                0.65    0.72    0.80    0.84    0.87    0.90    0.93
+    first model             0.9942  0.9956  0.9951  0.9919  0.9970  0.9957  0.9931
+    the same, 200 texts             0.9928  0.9947  0.9965  0.9965
+    second model                    0.9963  0.9971  0.9980  0.9980  0.9980
+
+(An earlier model: 0.974 without smoothing, 0.992 at 0.95, nncf's own value.) Bias correction moved it by 0.0004.
 """
+
+UNTOUCHED = ("ScaledDotProductAttention",)
+"""Operations left as they are: in 8 bits attention falls apart into single products and a softmax, which OpenVINO
+2026.4 computes one after the other, in place of one fused kernel."""
 
 
 def quantise(folder: Path, texts: Sequence[str], output: Path, file: str = MODEL_FILE) -> None:
@@ -56,6 +65,7 @@ def quantise(folder: Path, texts: Sequence[str], output: Path, file: str = MODEL
                 nncf.Dataset(batches),
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(batches),
+                ignored_scope=nncf.IgnoredScope(types=list(UNTOUCHED), validate=False),
                 advanced_parameters=advanced,
             )
     except (RuntimeError, nncf.ValidationError) as error:
