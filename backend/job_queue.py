@@ -222,10 +222,12 @@ class JobQueue:
             self._enqueue(project, kind, job_id, function, args)
 
     def _enqueue(self, project: str, kind: Kind, job_id: str, function: str, args: tuple[Any, ...]) -> str:
-        # Remembered before it exists, so that it is never overlooked; forgotten here alone, under the lock.
+        # Remembered before it exists, so that it is never overlooked; forgotten here, or by `given_up`, when it ended.
+        wanted = ALIVE | ({JobStatus.FAILED} if kind == "rank" else set())
+        kept = [known for known, state in self._states(project, kind).items() if state in wanted]
         with self.redis.pipeline() as pipe:
             pipe.delete(_key(project, f"jobs:{kind}"))
-            pipe.sadd(_key(project, f"jobs:{kind}"), *(job.id for job in self.jobs(project, kind)), job_id)
+            pipe.sadd(_key(project, f"jobs:{kind}"), *kept, job_id)
             pipe.execute()
         Queue(QUEUES[kind], connection=self.redis).enqueue_call(
             function,
@@ -279,11 +281,7 @@ def job_id_of(project: str, kind: Kind, number: int) -> str:
 
 
 def number_of(job_id: str) -> int:
-    """The number in a job id.
-
-    >>> number_of("retrain-12-3")
-    3
-    """
+    """The number in a job id: 3 in `retrain-12-3`."""
     return int(job_id.rsplit("-", 1)[1])
 
 

@@ -3,15 +3,15 @@
 Label Studio's data is the truth: what a lost or repeated shard did not do, it lacks predictions for. So a plan may be
 forgotten, and a shard may run twice, one after the other.
 
-Keys per project and version: `ecg:{id}:shards:{version}` (a hash: `total`, `started`, and per shard `<n>:range`,
-`<n>:job`, `<n>:done`) and `ecg:{id}:shards:{version}:step` (reports done so far).
+Keys per project and version: `ecg:{id}:shards:{version}` (a hash: `total`, `started`, `plan`, and per shard
+`<n>:range`, `<n>:job`, `<n>:done`) and `ecg:{id}:shards:{version}:step` (reports done so far).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -28,11 +28,12 @@ FORGOTTEN = 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class Shard:
-    """The tasks of the pool with ids in (after, upto]."""
+    """The tasks of the pool with ids in (after, upto]; `plan` tells it from the same range of another plan."""
 
     number: int
     after: int
     upto: int
+    plan: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class RankShards:
     def plan(self, project: str, version: str, shards: Sequence[Shard], total: int) -> None:
         """Keep the shards of a ranking; `total` reports are to be done. Call it with the project's rank lock held."""
         fields: dict[Any, Any] = {f"{shard.number}:range": f"{shard.after}-{shard.upto}" for shard in shards}
-        fields |= {"total": total, "started": time.time()}
+        fields |= {"total": total, "started": time.time(), "plan": uuid4().hex[:8]}
         self.drop(project, version)
         with self.redis.pipeline() as pipe:
             pipe.hset(_key(project, version), mapping=fields)
@@ -70,7 +71,9 @@ class RankShards:
         fields = self._fields(project, version)
         numbers = sorted(int(name.split(":")[0]) for name in fields if name.endswith(":range"))
         open_ones = [number for number in numbers if f"{number}:done" not in fields]
-        return [Shard(n, *map(int, fields[f"{n}:range"].split("-"))) for n in open_ones]
+        plan = fields.get("plan", "")
+        ranges = ((n, fields[f"{n}:range"].split("-")) for n in open_ones)
+        return [Shard(n, int(after), int(upto), plan) for n, (after, upto) in ranges]
 
     def start(self, project: str, version: str) -> int:
         """Queue the unfinished shards that no job waits or works for; returns how many are unfinished."""
@@ -80,16 +83,22 @@ class RankShards:
             if fields.get(f"{shard.number}:job") not in alive:
                 job = f"shard-{project}-{shard.number}-{uuid4().hex[:8]}"
                 self.redis.hset(_key(project, version), f"{shard.number}:job", job)
-                args = (project, version, shard.number, shard.after, shard.upto)
+                args = (project, version, shard.number, shard.after, shard.upto, shard.plan)
                 self.queue.enqueue(project, "rank", job, FUNCTION, args)
         return len(shards)
 
     def finish(self, project: str, version: str, shard: Shard) -> bool:
         """The shard is done; returns whether all are. One that is not of the present plan changes nothing: False."""
-        if self._fields(project, version).get(f"{shard.number}:range") != f"{shard.after}-{shard.upto}":
+        if not self.planned(project, version) or self.replanned(project, version, shard):
             return False
         self.redis.hset(_key(project, version), f"{shard.number}:done", 1)
         return not self.unfinished(project, version)
+
+    def replanned(self, project: str, version: str, shard: Shard) -> bool:
+        """Whether there is another plan than the one that the shard is of."""
+        fields = self._fields(project, version)
+        here = fields.get("plan", ""), fields.get(f"{shard.number}:range")
+        return bool(fields) and here != (shard.plan, f"{shard.after}-{shard.upto}")
 
     def step(self, project: str, version: str, reports: int) -> Step:
         """Count reports that were done; how far all shards are together."""

@@ -19,7 +19,8 @@ class RankingRecord(BaseModel):
     """A ranking: how many tasks, how long, the distribution of their uncertainties; `finished` is "" until then.
 
     `drawn_from` is the number of reports that the distribution was drawn from, `earlier` the distribution of the
-    version before; `phases` are seconds by what the last job did.
+    version before; `phases` are seconds by what the last job did. `mixed`: some of its predictions are for labels that
+    the project no longer has, and go when nobody annotates.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,6 +34,7 @@ class RankingRecord(BaseModel):
     distribution: tuple[float, ...] = ()
     drawn_from: int = 0
     earlier: dict[str, tuple[float, ...]] = {}
+    mixed: bool = False
     order_checked: int = 0
     order_equal: int = 0
     phases: dict[str, float] = {}

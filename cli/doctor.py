@@ -48,7 +48,8 @@ def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
     damage = parts.registry.damage(project, serving)
     checks.append(Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else ""))
-    if slower := parts.registry.int8_damage(project, serving):
+    eight_bits = (settings.engine, settings.precision) == ("openvino", "auto")
+    if eight_bits and (slower := parts.registry.int8_damage(project, serving)):
         checks.append(Check("8 bits", False, slower, f"run `ecgal retrain --project {project}` for a new version"))
     return checks
 

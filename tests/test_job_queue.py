@@ -115,9 +115,11 @@ def test_a_job_that_was_killed_whenever_it_ran_is_told_once(queue: JobQueue, red
     killed = queue.request_rank("1")
     assert queue.given_up("1", "rank") == []
     Job.fetch(killed, connection=redis).set_status("failed")
+    another = queue.request_rank("1")
+    assert another != killed
     assert queue.given_up("1", "rank") == [killed]
     assert queue.given_up("1", "rank") == []
-    assert queue.request_rank("1") != killed
+    assert [job.id for job in queue.jobs("1", "rank")] == [another]
 
 
 def test_ids_of_failed_jobs_are_not_used_again(queue: JobQueue, redis: Redis) -> None:

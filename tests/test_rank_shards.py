@@ -40,7 +40,7 @@ def test_each_shard_is_queued_once_and_again_when_its_job_is_gone(shards: RankSh
     assert shards.start("1", "v1") == shards.start("1", "v1") == 2
     first, second = Queue("rank", connection=redis).job_ids
     job = Job.fetch(first, connection=redis)
-    assert (job.func_name, job.args) == (FUNCTION, ("1", "v1", 0, 0, 10))
+    assert (job.func_name, job.args) == (FUNCTION, ("1", "v1", 0, 0, 10, shards.unfinished("1", "v1")[0].plan))
     job.delete()
     assert shards.start("1", "v1") == 2
     after = Queue("rank", connection=redis).job_ids
@@ -54,10 +54,11 @@ def test_a_waiting_shard_is_not_the_ranking_that_is_asked_for(shards: RankShards
 
 
 def test_the_last_shard_that_ends_is_told_so(shards: RankShards) -> None:
-    assert not shards.finish("1", "v1", PLAN[0])
+    first, second = shards.unfinished("1", "v1")
+    assert not shards.finish("1", "v1", first)
     assert shards.unfinished("1", "v1") == PLAN[1:]
-    assert not shards.finish("1", "v1", PLAN[0])
-    assert shards.finish("1", "v1", PLAN[1])
+    assert not shards.finish("1", "v1", first)
+    assert shards.finish("1", "v1", second)
     assert shards.start("1", "v1") == 0
     assert shards.planned("1", "v1")
 
@@ -70,9 +71,12 @@ def test_a_plan_that_redis_lost_stays_lost(shards: RankShards, redis: Redis) -> 
 
 
 def test_a_shard_of_an_earlier_plan_ends_none_of_the_present_one(shards: RankShards) -> None:
-    shards.plan("1", "v1", [Shard(0, 5, 20)], 15)
-    assert not shards.finish("1", "v1", PLAN[0])
-    assert shards.unfinished("1", "v1") == [Shard(0, 5, 20)]
+    old = shards.unfinished("1", "v1")[0]
+    assert not shards.replanned("1", "v1", old)
+    shards.plan("1", "v1", PLAN, 20)
+    assert shards.replanned("1", "v1", old)
+    assert not shards.finish("1", "v1", old)
+    assert shards.unfinished("1", "v1") == PLAN
 
 
 def test_steps_of_all_shards_add_up(shards: RankShards) -> None:

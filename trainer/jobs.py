@@ -58,13 +58,14 @@ def rank(project: str, number: int) -> str:
     return message
 
 
-def rank_shard(project: str, version: str, number: int, after: int, upto: int) -> str:
+def rank_shard(project: str, version: str, number: int, after: int, upto: int, plan: str = "") -> str:
     """Rank the tasks of the pool with ids in (after, upto]; the last shard asks for the switch."""
     parts = _open()
     # A worker that was given up may still be at it.
     with parts.registry.lock(project, f"shard-{number}"):
         try:
-            last = Reranking(parts, project, parts.client(project)).run_shard(version, Shard(number, after, upto))
+            shard = Shard(number, after, upto, plan)
+            last = Reranking(parts, project, parts.client(project)).run_shard(version, shard)
         except Outdated as outdated:
             return str(outdated)
         except Exception as error:

@@ -77,9 +77,10 @@ class Reconciler:
         logger.info("project %s: annotations changed that no round has read", project)
 
     def given_up(self, project: str) -> None:
-        """Let a ranking wait that is killed whenever it runs, as one does that fails by itself."""
-        for job in self.parts.queue.given_up(project, "rank"):
-            reason = f"{job} was killed whenever it ran; the machine may have too little memory"
+        """Let a ranking wait whose process ended whenever it ran, as one does that fails by itself."""
+        jobs = self.parts.queue.given_up(project, "rank")
+        if jobs:
+            reason = f"{', '.join(jobs)} was killed or ended whenever it ran: see the worker's log (too little memory?)"
             self.parts.queue.failed(project, "rank", reason, time.time())
             logger.warning("project %s: %s", project, reason)
 

@@ -59,6 +59,7 @@ class Reranking:
         self.name = (project, self.version)
         self.phases = Phases()
         self.shared, self.step = False, Step(0, 0, time.time())
+        self.shard: Shard | None = None
 
     # The whole ------------------------------------------------------------------------------------
 
@@ -90,6 +91,7 @@ class Reranking:
         """Rank the tasks of a shard that lack the version; whether it was the last. Raises Outdated."""
         if version != self.version:
             raise Outdated(version)
+        self.shard = shard
         self.begin_steps(0)
         self.rank_missing(shard)
         logger.info("ranked project=%s version=%s shard=%d in %s", *self.name, shard.number, self.phases.rounded())
@@ -116,8 +118,8 @@ class Reranking:
     def chunks(self) -> ChunkRanking:
         """The version, opened when the first task has to be predicted."""
         predictor, _ = open_version(self.registry, self.settings, self.project, self.version, self.config)
-        last, share = self.registry.ranking(self.project), self.settings.holdout_share
-        known, size = (last.distribution, last.drawn_from) if last and last.version == self.version else ((), 0)
+        so_far, share = self.so_far(), self.settings.holdout_share
+        known, size = so_far.distribution, so_far.drawn_from
         if not known and (ranked := self.index.uncertainties(*self.name, CHUNK)):
             known, size = quantiles(ranked), len(ranked)
             self.begin(known, size)
@@ -132,28 +134,33 @@ class Reranking:
         last = self.registry.ranking(self.project)
         if not (last and last.version == self.version and other_labels(last, self.config)):
             return
-        if may_delete(self.client, self.project, pool.count_holding(self.session, *self.name)):
-            self.client.delete_predictions(*self.name)
-            self.index.drop(*self.name)
-            self.shards.drop(*self.name)
-            self.begin(last.distribution, last.drawn_from)
+        if not may_delete(self.client, self.project, pool.count_holding(self.session, *self.name)):
+            self.registry.save_ranking(self.project, last.model_copy(update={"mixed": True}))
+            return
+        self.client.delete_predictions(*self.name)
+        self.index.drop(*self.name)
+        self.shards.drop(*self.name)
+        fields = {"labels": self.config.labels, "mixed": False, "finished": ""}
+        self.registry.save_ranking(self.project, self.so_far().model_copy(update=fields))
 
     def begin(self, distribution: tuple[float, ...], drawn_from: int) -> None:
         """Keep the uncertainties of the pool before any place is drawn from them.
 
         A repetition after a kill, the shards and later rankings by this version must draw the same places.
         """
-        unfinished = RankingRecord(version=self.version, tasks=0, seconds=0.0, finished="")
-        fields = {"labels": self.config.labels, "distribution": distribution, "drawn_from": drawn_from}
-        fields["earlier"] = self.earlier()
-        self.registry.save_ranking(self.project, unfinished.model_copy(update=fields))
+        fields = {"distribution": distribution, "drawn_from": drawn_from, "finished": ""}
+        self.registry.save_ranking(self.project, self.so_far().model_copy(update=fields))
 
-    def earlier(self) -> dict[str, tuple[float, ...]]:
-        """The distribution of the version before, which answers while this one is ranked."""
-        last = self.registry.ranking(self.project)
-        if last is None:
-            return {}
-        return last.earlier if last.version == self.version else {last.version: last.distribution}
+    def so_far(self) -> RankingRecord:
+        """The record of this version's ranking as it stands, with the distribution of what answers meanwhile."""
+        last, serving = self.registry.ranking(self.project), self.registry.serving(self.project)
+        earlier = {serving: last.distribution_of(serving)} if last and serving != self.version else {}
+        if last and last.version == self.version:
+            return last.model_copy(update={"earlier": earlier or last.earlier})
+        known = last.distribution_of(self.version) if last else ()
+        made = RankingRecord(version=self.version, labels=self.config.labels, tasks=0, seconds=0.0, finished="")
+        fields = {"distribution": known, "drawn_from": FEW if known else 0, "earlier": earlier}
+        return made.model_copy(update=fields)
 
     def restore(self, missing: int) -> None:
         """Rank again what Label Studio holds scores of, when Redis lost the index; nothing is predicted."""
@@ -171,9 +178,8 @@ class Reranking:
 
     def rank_first(self, missing: int) -> None:
         """The part that the distribution is drawn from; with ECG_RANK_FIRST also the old head, and the switch."""
-        last, serving = self.registry.ranking(self.project), self.registry.serving(self.project)
+        serving, drawn = self.registry.serving(self.project), self.so_far().drawn_from >= FEW
         early = self.settings.rank_first if serving != self.version else 0
-        drawn = last is not None and last.version == self.version and last.drawn_from >= FEW
         if missing <= (early or CHUNK) or (drawn and not early):
             return
         size = max(1, early // 2) if early else CHUNK
@@ -208,8 +214,9 @@ class Reranking:
         return self.chunks.rank(tasks) if tasks else 0
 
     def check_wanted(self) -> None:
-        """Raise Outdated when another version is wanted by now; its own ranking is asked for with it."""
-        if self.registry.target(self.project) != self.version:
+        """Raise Outdated when another version, or another plan, is wanted by now; that is asked for by itself."""
+        replanned = self.shard is not None and self.shards.replanned(*self.name, self.shard)
+        if replanned or self.registry.target(self.project) != self.version:
             raise Outdated(self.version)
 
     def switch(self) -> None:
@@ -237,18 +244,13 @@ class Reranking:
 
     def record(self, without_text: int) -> RankingRecord:
         """What is kept of it."""
-        last = self.registry.ranking(self.project)
-        return RankingRecord(
-            version=self.version,
-            labels=(last.labels if last and last.version == self.version else ()) or self.config.labels,
-            tasks=self.index.count(*self.name),
-            seconds=round(time.time() - self.step.started, 1),
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            without_text=without_text,
-            distribution=last.distribution if last and last.version == self.version else (),
-            drawn_from=last.drawn_from if last and last.version == self.version else 0,
-            earlier=self.earlier(),
-        )
+        fields = {
+            "tasks": self.index.count(*self.name),
+            "seconds": round(time.time() - self.step.started, 1),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "without_text": without_text,
+        }
+        return self.so_far().model_copy(update=fields)
 
     def read_back(self, record: RankingRecord) -> RankingRecord:
         """Compare the head of Label Studio's order with the index."""

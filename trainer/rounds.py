@@ -102,7 +102,10 @@ class Round:
         """The newest version when it was made from the same content and its files are whole."""
         newest = self.registry.versions(self.project, 1)
         same = bool(newest) and newest[0].version.rsplit("-", 1)[1] == version.rsplit("-", 1)[1]
-        return newest[0] if same and not self.registry.damage(self.project, newest[0].version) else None
+        damaged = same and any(
+            look(self.project, newest[0].version) for look in (self.registry.damage, self.registry.int8_damage)
+        )
+        return newest[0] if same and not damaged else None
 
     # Learning ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ No checkpoint and no log file is written; the finished model appears at once or 
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import tempfile
@@ -85,7 +86,7 @@ def fine_tune(
     with tempfile.TemporaryDirectory(dir=_parent(output), prefix=f".{output.name}-") as scratch, quiet_transformers():
         aside = Path(scratch) / "model"
         aside.mkdir()
-        write_tokenizer(tokenizer_json(source), aside, recipe.chunk)
+        write_tokenizer(tokenizer_json(source), json.loads((source / "config.json").read_text("utf-8")), aside)
         data = _Data.prepare(reports, validation, weights, TextTokenizer.from_folder(aside), scheme, recipe)
         run = _Run(open_network(source, scheme, recipe), data, recipe, Path(scratch), on_progress)
         result = run.train(begin)

@@ -29,8 +29,8 @@ def tidy(client: LabelStudioClient, index: RankingIndex, project: str, version: 
 
 
 def other_labels(record: RankingRecord, config: LabelConfig) -> bool:
-    """Whether the ranking was made for other labels than the configuration has; their order does not matter."""
-    return bool(record.labels) and set(record.labels) != set(config.labels)
+    """Whether the ranking, or a part, was made for other labels than the configuration has, in whatever order."""
+    return record.mixed or (bool(record.labels) and set(record.labels) != set(config.labels))
 
 
 def deletable(client: LabelStudioClient, project: str, stored: Mapping[str, int], serving: str) -> list[str]:

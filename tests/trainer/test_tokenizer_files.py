@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer
 
 from backend.engine.tokenizer import TextTokenizer
 from tests.tokenizers import HAN, KINDS
@@ -22,8 +21,8 @@ def by_transformers(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def written(text: str, folder: Path, tokens: int = 512) -> Path:
-    write_tokenizer(text, folder, tokens)
+def written(text: str, folder: Path, positions: int = 512) -> Path:
+    write_tokenizer(text, {"model_type": "bert", "max_position_embeddings": positions}, folder)
     return folder
 
 
@@ -67,11 +66,12 @@ def test_the_longest_sequence_is_named(tmp_path: Path) -> None:
     assert by_transformers(written(KINDS["unigram"]().to_str(), tmp_path, 130)).model_max_length == 130
 
 
-def test_a_folder_of_an_older_version_is_copied_as_it_is(tmp_path: Path) -> None:
+def test_the_tokenizer_of_an_older_version_is_copied_as_one_that_cuts_by_character(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     new.mkdir()
     KINDS["unigram"]().save(str(old / "tokenizer.json"))
+    (old / "config.json").write_text('{"model_type": "bert", "max_position_embeddings": 64}')
     copy_tokenizer(old, new)
-    assert [path.name for path in new.iterdir()] == ["tokenizer.json"]
-    assert isinstance(Tokenizer.from_file(str(new / "tokenizer.json")), Tokenizer)
+    assert all(same_ids(new, TEXTS))
+    assert by_transformers(new).model_max_length == 64

@@ -82,9 +82,10 @@ def test_the_model_folder_has_all_that_serving_needs(tiny_base: Path, tmp_path: 
 def test_transformers_alone_labels_the_same_characters(tiny_base: Path, tmp_path: Path) -> None:
     from transformers import pipeline
 
-    folder, text = tmp_path / "model", "心率 120次/分，左束支阻滞。"
+    folder, text = tmp_path / "model", "心率 120次/分，左束支阻滞。" * 9
     train(tiny_base, folder, replace(RECIPE, steps=200))
     ids = TextTokenizer.from_folder(folder).encode(text).input_ids
+    assert len(ids) > RECIPE.chunk
     rows = open_engine(folder, kind="torch", precision="f32", threads=1).probabilities([ids])[0]
     ours = [(i, SCHEME.tags[tag]) for i, tag in enumerate(rows.argmax(axis=1)) if tag]
     assert [(found["start"], found["entity"]) for found in pipeline("token-classification", str(folder))(text)] == ours

@@ -7,13 +7,13 @@ A network that learned one token for each character is another one on the tokens
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
+from backend.engine.model_folder import most_tokens
 from backend.engine.tokenizer import METASPACE, TextTokenizer
 
 TOKENIZER = "tokenizer.json"
@@ -29,12 +29,12 @@ COMPATIBLE = {"type": "NFKC"}
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 
 
-def write_tokenizer(text: str, folder: Path, tokens: int) -> None:
+def write_tokenizer(text: str, config: dict[str, Any], folder: Path) -> None:
     """Write `tokenizer.json`, made of the text of another one, and `tokenizer_config.json` into `folder`.
 
-    `tokens` is the longest sequence of the model, special tokens included. What comes out differs from `TextTokenizer`
-    only for a character that the vocabulary knows in its compatibility form alone, or together with combining marks.
-    The same text gives the same files, also when it was written by this function.
+    `config` is that of the encoder: transformers cuts off what is longer than it has positions. What comes out differs
+    from `TextTokenizer` only for a character that the vocabulary knows in its compatibility form alone, or together
+    with combining marks. The same text gives the same files, also when it was written by this function.
     """
     reads = TextTokenizer(Tokenizer.from_str(text))
     tokenizer = Tokenizer.from_str(json.dumps(_cut_by_character(json.loads(text), reads.byte_level)))
@@ -44,23 +44,22 @@ def write_tokenizer(text: str, folder: Path, tokens: int) -> None:
     special = [(begin, reads.cls_id), (end, reads.sep_id)]
     tokenizer.post_processor = TemplateProcessing(f"{begin} $A {end}", f"{begin} $A {end} $B {end}", special)
     (folder / TOKENIZER).write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
-    config = {
+    settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": tokens,
+        "model_max_length": most_tokens(config) + 2,
         "split_special_tokens": True,  # "[CLS]" in a report is five characters
         "cls_token": begin,
         "sep_token": end,
         "pad_token": pad,
         "unk_token": unknown,
     }
-    (folder / TOKENIZER_CONFIG).write_text(json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / TOKENIZER_CONFIG).write_text(json.dumps(settings, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:
-    """The tokenizer of one model folder into another one; folders of older versions have no `tokenizer_config.json`."""
-    shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
-    if (source / TOKENIZER_CONFIG).is_file():
-        shutil.copyfile(source / TOKENIZER_CONFIG, folder / TOKENIZER_CONFIG)
+    """The tokenizer of one model folder into another one; in folders of older versions it is the base model's."""
+    config = json.loads((source / "config.json").read_text("utf-8"))
+    write_tokenizer((source / TOKENIZER).read_text("utf-8"), config, folder)
 
 
 def _cut_by_character(tokenizer: dict[str, Any], byte_level: bool) -> dict[str, Any]:
