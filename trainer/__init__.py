@@ -21,6 +21,7 @@
     trainer.error_analysis what is wrong, and what to annotate next
     trainer.reranking      pool -> predictions -> Label Studio -> switch
     trainer.chunk_ranking  a few thousand tasks of the pool at a time
+    trainer.upkeep         what leaves the ranking and Label Studio, and when
     trainer.reconcile      what no webhook told
     trainer.connection     a Label Studio project -> connected, or repaired
     trainer.doctor         what is wrong and the exact fix

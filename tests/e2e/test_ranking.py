@@ -17,6 +17,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job, JobStatus
 
+from backend.engine.openvino import INT8_FILES
 from backend.labelstudio.client import LabelStudioClient
 from backend.model_card import TrainingSummary
 from backend.ranking.control import is_holdout
@@ -25,6 +26,7 @@ from backend.records import Connection
 from backend.registry import MEMORY, RULES_VERSION
 from backend.rules import EMPTY_MEMORY
 from backend.settings import Settings
+from cli.doctor import checks_of
 from tests.cards import card
 from tests.e2e.site import CONFIG
 from tests.e2e.sluice import Sluice
@@ -241,6 +243,42 @@ def test_while_a_version_is_ranked_the_one_before_places_held_out_tasks_as_it_di
         assert now.distribution_of(RULES_VERSION) == before.distribution_of(RULES_VERSION) != ()
         gate.opened.set()
         job.communicate()
+
+
+def test_places_stay_when_another_version_is_wanted_during_a_ranking(ranked: Pool) -> None:
+    registry, before = ranked.parts.registry, ranked.parts.registry.ranking(ranked.project)
+    assert before is not None
+    for number in (1, 2):
+        version = ranked.aim(number)
+        with ranked.sluice.holding(IMPORT) as gate, ranked.start("-c", JOB, ranked.project) as job:
+            gate.wait()
+            kill(job)
+        now = registry.ranking(ranked.project)
+        assert now is not None
+        assert (now.version, now.distribution_of(RULES_VERSION)) == (version, before.distribution)
+    registry.aim(ranked.project, RULES_VERSION)
+    ranked.rank()
+    back = registry.ranking(ranked.project)
+    assert back is not None
+    assert (back.version, back.distribution) == (RULES_VERSION, before.distribution)
+    ranked.check_whole(RULES_VERSION)
+
+
+def test_doctor_tells_damaged_8_bits_from_a_version_that_cannot_serve(ranked: Pool) -> None:
+    folder = ranked.parts.registry.new_folder(ranked.project)
+    for name in (MEMORY, *INT8_FILES):
+        (folder / name).write_text(EMPTY_MEMORY.to_json(), "utf-8")
+    made = card(version="ecg-r0001-00000001", project=ranked.project, round=1, training=TrainingSummary())
+    folder = ranked.parts.registry.publish(made, folder)
+    ranked.parts.registry.promote(ranked.project, made.version)
+    assert "8 bits" not in {check.name for check in checks_of(ranked.parts, ranked.project)}
+    (folder / INT8_FILES[1]).unlink()
+    found = {check.name: check for check in checks_of(ranked.parts, ranked.project)}
+    assert found["serving version"].ok
+    assert (found["8 bits"].ok, found["8 bits"].fix) == (
+        False,
+        f"run `ecgal retrain --project {ranked.project}` for a new version",
+    )
 
 
 def test_a_ranking_that_is_killed_whenever_it_runs_has_to_wait(ranked: Pool) -> None:
