@@ -83,6 +83,24 @@ def main() -> int:
     if not demo.project_file.exists():
         sys.stderr.write("annotate: no demo here; start `make demo` first (same DEMO_HOME)\n")
         return 1
+    try:
+        play(demo, arguments.n, arguments.batch)
+    except httpx.TransportError as error:
+        hint = "start `make demo`; LS_PORT, ECG_PORT and DEMO_HOME must be those it was started with"
+        where = f"{demo.label_studio_url} or {demo.backend_url}"
+        sys.stderr.write(f"annotate: no answer from {where} ({type(error).__name__}); {hint}\n")
+        return 1
+    except DemoError as error:
+        sys.stderr.write(f"annotate: {error}\n")
+        return 1
+    return 0
+
+
+def play(demo: Demo, reports: int, batch: int) -> None:
+    """Annotate that many reports, a batch at a time, and print a row after each.
+
+    Raises httpx.TransportError when the demo does not answer, DemoError when a round fails.
+    """
     project = demo.project_file.read_text("utf-8")
     gold = {task["data"]["report_id"]: task for task in load("gold.json")}
     tests = load("test.json")
@@ -91,18 +109,17 @@ def main() -> int:
     say(row(demo, project, tests, 0, []))
     done = 0
     with api(demo) as client:
-        while done < arguments.n:
+        while done < reports:
             made: list[Edits] = []
-            while len(made) < min(arguments.batch, arguments.n - done):
+            while len(made) < min(batch, reports - done):
                 edited = annotate(client, project, gold)
                 if edited is None:
                     say("everything is annotated")
-                    return 0
+                    return
                 made.append(edited)
             done += len(made)
             wait_until_settled(demo, project, lambda: None)
             say(row(demo, project, tests, done, made))
-    return 0
 
 
 if __name__ == "__main__":
