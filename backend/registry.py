@@ -41,9 +41,6 @@ MEMORY = "memory.json"
 VERSION = re.compile(r"rules-[0-9]+|ecg-r[0-9]{4,}-[0-9a-f]{8}")
 """Names of our versions; predictions under any other name belong to somebody else."""
 
-CACHES = ("openvino_cache",)
-"""Folders of a version that may be deleted or rewritten at any time."""
-
 PROJECT_ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -186,7 +183,7 @@ class Registry:
 
     def publish(self, card: ModelCard, folder: Path) -> Path:
         """Write the card into `folder` and rename it to its final place; an existing version stays."""
-        kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).parts[0] not in CACHES]
+        kept = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         files = {str(p.relative_to(folder)): p.stat().st_size for p in kept}
         card = card.model_copy(update={"files": files})
         (folder / CARD).write_text(card.model_dump_json(indent=1), "utf-8")

@@ -32,6 +32,9 @@ def viterbi(log_probabilities: NDArray[Any], scheme: LabelScheme) -> NDArray[np.
         return np.zeros(0, dtype=np.int64)
     rows = np.nan_to_num(np.asarray(log_probabilities, dtype=np.float64), nan=_LOG_ZERO)
     rows = np.clip(rows, _LOG_ZERO, -_LOG_ZERO)
+    each: NDArray[np.int64] = rows.argmax(axis=1)
+    if scheme.allowed_first[each[0]] and scheme.allowed[each[:-1], each[1:]].all():
+        return each  # nothing can be better than the best tag of each token
     forbidden = np.where(scheme.allowed, 0.0, -np.inf).T.copy()  # [tag, tag before it]
     columns = np.arange(len(scheme.tags))
     before = np.zeros((n, len(scheme.tags)), dtype=np.int64)

@@ -20,4 +20,4 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model_copy(tiny_model: Path, tmp_path: Path) -> Path:
     """A copy that a test may damage."""
-    return Path(shutil.copytree(tiny_model, tmp_path / "model", ignore=shutil.ignore_patterns("openvino_cache")))
+    return Path(shutil.copytree(tiny_model, tmp_path / "model"))

@@ -13,7 +13,7 @@ from backend.engine.model_folder import ModelFolder, usable_tokens
 from backend.errors import ModelError
 from backend.ner.alignment import windows
 
-MODEL = ModelFolder(Path("model"), cls_id=1, sep_id=2, pad_id=0, n_tags=3, max_tokens=510, window=510)
+MODEL = ModelFolder(Path("model"), "bert", cls_id=1, sep_id=2, pad_id=0, n_tags=3, max_tokens=510, window=510)
 
 lengths = st.lists(st.integers(1, 512), max_size=60)
 sequences = st.lists(

@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.engine import Engine, Kind, Precision, open_engine
-from backend.engine.openvino import CACHE_FOLDER
 from backend.errors import ModelError
 from trainer.export import export_openvino
 
@@ -130,24 +129,6 @@ def test_weights_that_are_no_numbers_are_found_when_they_are_used(model_copy: Pa
     export_openvino(model_copy)
     with pytest.raises(ModelError, match="not numbers"):
         opened(model_copy, kind).probabilities(SEQUENCES)
-
-
-@pytest.mark.parametrize("damage", [lambda data: data[:50], lambda data: b"?" * len(data)])
-def test_a_damaged_cache_is_made_anew(model_copy: Path, damage: object) -> None:
-    assert callable(damage)
-    before = opened(model_copy, "openvino").probabilities(SEQUENCES)
-    blobs = list((model_copy / CACHE_FOLDER).iterdir())
-    assert blobs
-    for blob in blobs:
-        content = blob.read_bytes()
-        blob.chmod(0o600)
-        blob.write_bytes(damage(content))
-    assert largest_difference(opened(model_copy, "openvino").probabilities(SEQUENCES), before) == 0
-
-
-def test_a_model_whose_cache_cannot_be_written_is_served(model_copy: Path) -> None:
-    (model_copy / CACHE_FOLDER).write_text("in the way")
-    assert opened(model_copy, "openvino").probabilities(SEQUENCES[:1])[0].shape == (5, 5)
 
 
 def test_an_export_that_fails_leaves_the_folder(model_copy: Path) -> None:
