@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.engine import Engine, Kind, Precision, open_engine
+from backend.engine.openvino import FULL_ATTENTION
 from backend.errors import ModelError
 from trainer.export import export_openvino
 
@@ -51,6 +53,25 @@ def test_the_engines_agree_in_full_precision(tiny_model: Path) -> None:
     left, right = (opened(tiny_model, kind).probabilities(SEQUENCES) for kind in KINDS)
     assert largest_difference(left, right) < 1e-5
     assert max(float(rows.max(initial=0)) for rows in left) > 0.5  # the network says something
+
+
+@pytest.mark.parametrize("model_type", [*sorted(FULL_ATTENTION), "modernbert"])
+def test_every_kind_of_model_computes_what_torch_does(tiny_model: Path, tmp_path: Path, model_type: str) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        model_type,
+        **{"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_labels": 5},
+        **{"intermediate_size": 64, "max_position_embeddings": 66, "initializer_range": 0.4, "pad_token_id": 0},
+        **{"local_attention": 8, "global_attn_every_n_layers": 2},  # modernbert: its mask says more than padding
+    )
+    AutoModelForTokenClassification.from_config(config).save_pretrained(tmp_path)
+    shutil.copy(tiny_model / "tokenizer.json", tmp_path)
+    export_openvino(tmp_path)
+    left, right = (opened(tmp_path, kind).probabilities(SEQUENCES) for kind in KINDS)
+    assert largest_difference(left, right) < 1e-4
 
 
 @pytest.mark.parametrize("kind", KINDS)
