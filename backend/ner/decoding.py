@@ -32,14 +32,34 @@ def viterbi(log_probabilities: NDArray[Any], scheme: LabelScheme) -> NDArray[np.
         return np.zeros(0, dtype=np.int64)
     rows = np.nan_to_num(np.asarray(log_probabilities, dtype=np.float64), nan=_LOG_ZERO)
     rows = np.clip(rows, _LOG_ZERO, -_LOG_ZERO)
-    each: NDArray[np.int64] = rows.argmax(axis=1)
-    if scheme.allowed_first[each[0]] and scheme.allowed[each[:-1], each[1:]].all():
-        return each  # nothing can be better than the best tag of each token
+    tags: NDArray[np.int64] = rows.argmax(axis=1)
+    end = _first_free(tags, scheme)
+    if end:
+        tags[:end] = _search(rows[:end], scheme)
+    return tags
+
+
+def _first_free(tags: NDArray[np.int64], scheme: LabelScheme) -> int:
+    """Where the tags, each the best of its token, are best together from there on, whatever comes before.
+
+    That is behind all that BIO forbids, at a tag that may follow any other; 0 where nothing is forbidden.
+    """
+    before = np.concatenate([[0], tags[:-1]])  # a text may start with what may follow O
+    wrong = np.flatnonzero(~scheme.allowed[before, tags])
+    if not len(wrong):
+        return 0
+    behind = int(wrong[-1]) + 1
+    free = scheme.allowed[:, tags[behind:]].all(axis=0)
+    return behind + int(free.argmax()) if free.any() else len(tags)
+
+
+def _search(rows: NDArray[np.float64], scheme: LabelScheme) -> NDArray[np.int64]:
+    """Viterbi (Forney 1973): the best sequence that BIO allows, by the best way to each tag of each token."""
     forbidden = np.where(scheme.allowed, 0.0, -np.inf).T.copy()  # [tag, tag before it]
     columns = np.arange(len(scheme.tags))
-    before = np.zeros((n, len(scheme.tags)), dtype=np.int64)
+    before = np.zeros(rows.shape, dtype=np.int64)
     score = rows[0] + np.where(scheme.allowed_first, 0.0, -np.inf)
-    for i in range(1, n):
+    for i in range(1, len(rows)):
         paths = forbidden + score
         before[i] = paths.argmax(axis=1)
         score = paths[columns, before[i]] + rows[i]

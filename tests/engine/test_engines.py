@@ -63,9 +63,17 @@ def test_every_kind_of_model_computes_what_torch_does(tiny_model: Path, tmp_path
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         model_type,
-        **{"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_labels": 5},
-        **{"intermediate_size": 64, "max_position_embeddings": 66, "initializer_range": 0.4, "pad_token_id": 0},
-        **{"local_attention": 8, "global_attn_every_n_layers": 2},  # modernbert: its mask says more than padding
+        vocab_size=100,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_labels=5,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        initializer_range=0.4,
+        pad_token_id=0,
+        local_attention=8,
+        global_attn_every_n_layers=2,  # modernbert: its mask says more than padding
     )
     AutoModelForTokenClassification.from_config(config).save_pretrained(tmp_path)
     shutil.copy(tiny_model / "tokenizer.json", tmp_path)

@@ -22,7 +22,7 @@ def rows(width: int, elements: st.SearchStrategy[float], max_size: int) -> st.Se
     return st.integers(1, max_size).flatmap(lambda n: arrays(np.float64, (n, width), elements=elements))
 
 
-@given(rows(TAGS, st.floats(-50, 0), 4))
+@given(rows(TAGS, st.floats(-50, 0), 5))
 def test_the_best_legal_sequence_is_found(log_probabilities: NDArray[np.float64]) -> None:
     n = len(log_probabilities)
     legal = [t for t in product(range(TAGS), repeat=n) if is_legal(np.array(t), SCHEME)]
