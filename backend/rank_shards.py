@@ -120,8 +120,8 @@ class RankShards:
 def cut(lowest: int, highest: int, count: int) -> list[Shard]:
     """The ids from `lowest` to `highest` as `count` shards of equal width, fewer when there are not as many ids.
 
-    >>> cut(1, 10, 3)
-    [Shard(number=0, after=0, upto=3), Shard(number=1, after=3, upto=6), Shard(number=2, after=6, upto=10)]
+    >>> [(shard.after, shard.upto) for shard in cut(1, 10, 3)]
+    [(0, 3), (3, 6), (6, 10)]
     """
     ids = highest - lowest + 1
     count = max(1, min(count, ids))

@@ -45,7 +45,7 @@ def open_next(project: LabelProject, expected: list[str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudio, base_model: Path) -> Iterator[Stack]:
     """`ecgal up` whose trainings are short."""
-    short = {"ECG_TRAIN_STEPS": "5", "ECG_TRAIN_MIN": "5", "ECG_HOLDOUT_MIN": "1"}
+    short = {"ECG_TRAIN_STEPS": "2", "ECG_TRAIN_MIN": "5", "ECG_HOLDOUT_MIN": "1", "ECG_PRECISION": "f32"}
     running = Stack(tmp_path_factory.mktemp("live") / "home", label_studio, base_model, **short)
     running.start()
     yield running
