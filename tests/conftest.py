@@ -18,8 +18,8 @@ from trainer.base_model import build_default
 from trainer.e5_encoder import ENCODER, TOKENIZER
 from trainer.wheels import fetch
 
-# Arrow's allocator starts a thread that blocks signals: a fault in it ends the whole run without a word, and one is
-# known (apache/arrow issue 44342). Nothing here needs that thread.
+# jemalloc in pyarrow starts a thread that blocks signals: a fault in it would end the whole run without a word, and
+# faults in it are known (jemalloc issue 2739). Nothing here needs that thread.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

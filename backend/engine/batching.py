@@ -20,7 +20,7 @@ TOKEN_BUDGET = 2048
 """Tokens of a batch, special tokens included. Larger ones were not faster on a CPU."""
 
 Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
-"""Token ids and attention mask [rows, width] -> logits [rows, width, tags]."""
+"""Token ids and attention mask [rows, width] -> logits [rows, width, tags]; a mask is all ones and may be left out."""
 
 
 def plan(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> list[list[int]]:

@@ -28,14 +28,14 @@ OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camem
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Kind of model as `model_type` names it, special token ids and number of tags.
+    """Kind of model as transformers names it, special token ids and number of tags.
 
     Tokens without special ones: `max_tokens` a sequence has at most, `window` each of those that a longer text is cut
     into.
     """
 
     path: Path
-    kind: str
+    model_type: str
     cls_id: int
     sep_id: int
     pad_id: int
@@ -49,11 +49,11 @@ class ModelFolder:
         try:
             config = json.loads((path / "config.json").read_text(encoding="utf-8"))
             tokenizer = TextTokenizer.from_folder(path)
-            n_tags, kind = len(config["id2label"]), str(config.get("model_type"))
+            n_tags, model_type = len(config["id2label"]), str(config.get("model_type"))
         except (OSError, ValueError, KeyError, BackendError) as error:
             raise ModelError("The model folder cannot be read", path, f"{type(error).__name__}: {error}") from error
         special = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id)
-        return cls(path, kind, *special, n_tags, *usable_tokens(config))
+        return cls(path, model_type, *special, n_tags, *usable_tokens(config))
 
 
 def usable_tokens(config: dict[str, Any]) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class OpenVinoEngine:
             )
         core = library().Core()
         native = precision if precision in ("bf16", "f32") else _device_precision(core)
-        compiled = _compile(core, _graph(core, file, self._model.kind), folder, native, threads)
+        compiled = _compile(core, _graph(core, file, self._model.model_type), folder, native, threads)
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens, self.window = self._model.max_tokens, self._model.window
@@ -100,35 +100,43 @@ def _computes_int8(compiled: Any) -> bool:
     )
 
 
-def _graph(core: Any, file: Path, kind: str) -> Any:
+def _graph(core: Any, file: Path, model_type: str) -> Any:
     """What to compile: the graph of the file, written for batches without padding where the kind of model allows it."""
     try:
         graph = core.read_model(str(file))
+        if model_type in FULL_ATTENTION:
+            _leave_out_mask(graph)
     except RuntimeError as error:
         raise ModelError("OpenVINO cannot load the model", file.parent, "export or train it again") from error
-    if kind in FULL_ATTENTION:
-        _leave_out_mask(graph)
     return graph
 
 
 def _leave_out_mask(graph: Any) -> None:
     """Attention as two products and a softmax in place of one operation with a mask, and no input for a mask.
 
-    OpenVINO 2026.4 fuses them again, into a kernel without mask and with one transposition less a layer. Ratios are in
-    docs/inference.md.
+    OpenVINO 2026.4 fuses them again, into a kernel without mask and with one transposition less a layer; ratios are in
+    docs/inference.md. A mask that anything else needs stays.
     """
-    from openvino import opset13 as ops
-
     for node in graph.get_ordered_ops():
-        if node.get_type_name() == ATTENTION:
-            query, key, value, *_ = inputs = [node.input_value(place) for place in range(node.get_input_size())]
-            width = query.get_partial_shape()[3].get_length()
-            scale = inputs[4] if len(inputs) > 4 else ops.constant(np.float32(width**-0.5))
-            weights = ops.softmax(ops.multiply(ops.matmul(query, key, False, True), scale), -1)
-            node.output(0).replace(ops.matmul(weights, value, False, False).output(0))
+        if node.get_type_name() == ATTENTION and not node.get_attributes()["causal"]:
+            _as_products(node)
+    del node  # it holds on to what made its mask, and that to the input
     for entry in graph.get_parameters():
         if MASK in entry.output(0).get_names() and not entry.output(0).get_target_inputs():
             graph.remove_parameter(entry)
+
+
+def _as_products(attention: Any) -> None:
+    """Inputs of the operation are query, key, value, mask and mostly the scale."""
+    from openvino import opset13 as ops
+
+    query, key, value = (attention.input_value(place) for place in range(3))
+    if attention.get_input_size() > 4:
+        scale = attention.input_value(4)
+    else:
+        scale = ops.constant(np.float32(query.get_partial_shape()[3].get_length() ** -0.5))
+    weights = ops.softmax(ops.multiply(ops.matmul(query, key, False, True), scale), -1)
+    attention.output(0).replace(ops.matmul(weights, value, False, False).output(0))
 
 
 def _compile(core: Any, graph: Any, folder: Path, precision: str, threads: int) -> Any:

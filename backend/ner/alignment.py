@@ -65,13 +65,12 @@ def tags_to_spans(
     [(0, 2), (2, 3)]
     """
     spans = []
-    chosen = np.ones(len(tags)) if probabilities is None else probabilities[np.arange(len(tags)), tags]
-    sums = np.concatenate([[0.0], np.cumsum(chosen, dtype=np.float64)]).tolist()
+    chosen = [1.0] * len(tags) if probabilities is None else probabilities[np.arange(len(tags)), tags].tolist()
     for first, end in _blocks(np.asarray(tags).tolist()):
         start, stop = int(offsets[first, 0]), int(offsets[end - 1, 1])
         if start == stop:
             continue
-        score = min(1.0, (sums[end] - sums[first]) / (end - first))
+        score = sum(chosen[first:end]) / (end - first)
         spans.append(Span(start, stop, scheme.labels[(int(tags[first]) - 1) // 2], score, source))
     return spans
 

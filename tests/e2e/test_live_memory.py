@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.site import QUICK
 from tests.e2e.stack import REPORTS, LabelProject, Stack, reports, wait_for
 from tests.label_studio import LabelStudio
 
@@ -44,9 +45,10 @@ def open_next(project: LabelProject, expected: list[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudio, base_model: Path) -> Iterator[Stack]:
-    """`ecgal up` whose trainings are short."""
-    short = {"ECG_TRAIN_STEPS": "2", "ECG_TRAIN_MIN": "5", "ECG_HOLDOUT_MIN": "1", "ECG_PRECISION": "f32"}
-    running = Stack(tmp_path_factory.mktemp("live") / "home", label_studio, base_model, **short)
+    """`ecgal up` whose trainings are short, and begin a while after the annotation."""
+    running = Stack(
+        tmp_path_factory.mktemp("live") / "home", label_studio, base_model, **QUICK | {"ECG_RETRAIN_QUIET": "4"}
+    )
     running.start()
     yield running
     running.stop()

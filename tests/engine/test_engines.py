@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.engine import Engine, Kind, Precision, open_engine
-from backend.engine.openvino import FULL_ATTENTION
+from backend.engine.openvino import ATTENTION, FULL_ATTENTION, MASK, MODEL_FILE, _graph, library
 from backend.errors import ModelError
 from trainer.export import export_openvino
 
@@ -80,6 +80,14 @@ def test_every_kind_of_model_computes_what_torch_does(tiny_model: Path, tmp_path
     export_openvino(tmp_path)
     left, right = (opened(tmp_path, kind).probabilities(SEQUENCES) for kind in KINDS)
     assert largest_difference(left, right) < 1e-4
+
+
+@pytest.mark.parametrize(("model_type", "names"), [("bert", ["input_ids"]), ("modernbert", ["input_ids", MASK])])
+def test_only_a_mask_that_says_nothing_is_left_out(tiny_model: Path, model_type: str, names: list[str]) -> None:
+    graph = _graph(library().Core(), tiny_model / MODEL_FILE, model_type)
+    assert sorted(entry.get_any_name() for entry in graph.inputs) == sorted(names)
+    kinds = {node.get_type_name() for node in graph.get_ordered_ops()}
+    assert (ATTENTION in kinds) == (MASK in names)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from backend.ner.decoding import viterbi
+from backend.ner.decoding import _search, viterbi
 from backend.ner.scheme import LabelScheme
 
 SCHEME = LabelScheme(("HR", "TIME"))
@@ -30,6 +30,13 @@ def test_the_best_legal_sequence_is_found(log_probabilities: NDArray[np.float64]
     tags = viterbi(log_probabilities, SCHEME)
     assert is_legal(tags, SCHEME)
     assert log_probabilities[np.arange(n), tags].sum() == pytest.approx(best)
+
+
+@given(rows(TAGS, st.integers(-3, 0).map(float), 20))
+def test_it_is_what_a_search_of_the_whole_sequence_gives_also_where_sequences_are_equally_good(
+    log_probabilities: NDArray[np.float64],
+) -> None:
+    assert viterbi(log_probabilities, SCHEME).tolist() == _search(log_probabilities, SCHEME).tolist()
 
 
 @given(rows(TAGS, st.floats(allow_nan=True, allow_infinity=True), 20))

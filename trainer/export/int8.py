@@ -49,7 +49,7 @@ def quantise(folder: Path, texts: Sequence[str], output: Path, file: str = MODEL
     batches = calibration(folder, texts)
     graph = convert(folder)
     smooth = nncf.AdvancedSmoothQuantParameters(matmul=SMOOTHING)
-    # In 8 bits attention falls apart into single products and a softmax, in place of one fused kernel.
+    # Quantised products are not fused into one kernel with the softmax; and the engine looks for this operation.
     untouched = nncf.IgnoredScope(types=[ATTENTION], validate=False)
     advanced = nncf.AdvancedQuantizationParameters(smooth_quant_alphas=smooth, disable_bias_correction=True)
     level = nncf.nncf_logger.level
