@@ -36,7 +36,14 @@ demo-annotate: setup
 ## make test            everything: checks, all tests, a real Label Studio
 .PHONY: test
 test: setup label-studio browser check
-	$(BIN)/pytest
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-e2e test-parts
+
+# Side by side: the end-to-end tests mostly wait for processes that they have started.
+.PHONY: test-e2e test-parts
+test-e2e:
+	$(BIN)/pytest -m e2e
+test-parts:
+	$(BIN)/pytest -m "not e2e"
 
 ## make test-fast       the tests that start no Label Studio and train nothing
 .PHONY: test-fast

