@@ -68,7 +68,7 @@ class OpenVinoEngine:
             )
         core = library().Core()
         native = precision if precision in ("bf16", "f32") else _device_precision(core)
-        compiled = _compile(core, _graph(core, file, self._model.model_type), folder, native, threads)
+        compiled = compile_graph(core, read_graph(core, file, self._model.model_type), folder, native, threads)
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens, self.window = self._model.max_tokens, self._model.window
@@ -106,8 +106,8 @@ def _computes_int8(compiled: Any) -> bool:
     )
 
 
-def _graph(core: Any, file: Path, model_type: str) -> Any:
-    """What to compile: the graph of the file, written for batches without padding where the kind of model allows it."""
+def read_graph(core: Any, file: Path, model_type: str) -> Any:
+    """The graph of a file, written for batches without padding where the kind of model allows it; raises ModelError."""
     try:
         graph = core.read_model(str(file))
         if model_type in FULL_ATTENTION:
@@ -145,7 +145,8 @@ def _as_products(attention: Any) -> None:
     attention.output(0).replace(ops.matmul(weights, value, False, False).output(0))
 
 
-def _compile(core: Any, graph: Any, folder: Path, precision: str, threads: int) -> Any:
+def compile_graph(core: Any, graph: Any, folder: Path, precision: str, threads: int, **more: Any) -> Any:
+    """A compiled model for one batch at a time, with `more` of OpenVINO's properties; raises ModelError."""
     options = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
@@ -154,6 +155,7 @@ def _compile(core: Any, graph: Any, folder: Path, precision: str, threads: int) 
         # Pinned threads of several processes would all sit on the same first cores.
         "ENABLE_CPU_PINNING": False,
         "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS,
+        **more,
     }
     try:
         return core.compile_model(graph, "CPU", options)

@@ -23,7 +23,7 @@ USER, PASSWORD, SECRET, KEY = "label-studio", "basic-pass", "hook-secret", "oper
 POLL = 0.5
 STEPS = 6
 """Of each fine-tuning: enough to be another network, too few to be a good one."""
-PATIENCE = 600.0
+PATIENCE = 400.0
 """Seconds after which a wait is given up: what is waited for will not come."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.engine import Engine, Kind, Precision, open_engine
-from backend.engine.openvino import ATTENTION, FULL_ATTENTION, MASK, MODEL_FILE, _graph, library
+from backend.engine.openvino import ATTENTION, FULL_ATTENTION, MASK, MODEL_FILE, library, read_graph
 from backend.errors import ModelError
 from trainer.export import export_openvino
 
@@ -84,7 +84,7 @@ def test_every_kind_of_model_computes_what_torch_does(tiny_model: Path, tmp_path
 
 @pytest.mark.parametrize(("model_type", "names"), [("bert", ["input_ids"]), ("modernbert", ["input_ids", MASK])])
 def test_only_a_mask_that_says_nothing_is_left_out(tiny_model: Path, model_type: str, names: list[str]) -> None:
-    graph = _graph(library().Core(), tiny_model / MODEL_FILE, model_type)
+    graph = read_graph(library().Core(), tiny_model / MODEL_FILE, model_type)
     assert sorted(entry.get_any_name() for entry in graph.inputs) == sorted(names)
     kinds = {node.get_type_name() for node in graph.get_ordered_ops()}
     assert (ATTENTION in kinds) == (MASK in names)
