@@ -117,7 +117,7 @@ class ModelPredictor:
         """The spans of each text, in order, those of `predict`; in the mode of the rules the network is not asked."""
         distinct = list(dict.fromkeys(texts))
         if self.mode == "rules":
-            found = {text: self._with_fresh(text, self._proposed(text)) for text in distinct}
+            found = {text: self._with_fresh(text, propose(text, self.labels, self.memory)) for text in distinct}
         else:
             found = {tagged.text: self._with_fresh(tagged.text, self.spans(tagged)) for tagged in self.tag(distinct)}
         return [found[text] for text in texts]
@@ -147,16 +147,13 @@ class ModelPredictor:
     def _with_fresh(self, text: str, spans: Sequence[Span]) -> list[Span]:
         return complete(spans, remembered(text, self.labels, self.fresh))
 
-    def _proposed(self, text: str) -> list[Span]:
-        return propose(text, self.labels, self.memory)
-
     def spans(self, tagged: Tagged) -> list[Span]:
         """What the text holds by the version's mode, with the project's present labels."""
         if self.mode == "rules":
-            return self._proposed(tagged.text)
+            return propose(tagged.text, self.labels, self.memory)
         if self.mode == "merged":
             # Before the temperature, as the trust was measured.
-            return merge(self._proposed(tagged.text), self.network_spans(tagged), self.trust)
+            return merge(propose(tagged.text, self.labels, self.memory), self.network_spans(tagged), self.trust)
         found = self.network_spans(tagged, self.temperature)
         unknown = set(self.labels) - set(self.scheme.labels)
         return overlay(found, propose(tagged.text, unknown, self.memory)) if unknown else found
@@ -242,27 +239,29 @@ def open_model(
     temperature: float = 1.0,
     trust: Trust | None = None,
     quantised: bool = False,
+    streams: int = 1,
 ) -> ModelPredictor:
     """The network in `folder`, which knows the `trained` labels; raises ModelError, also when it knows others.
 
     `quantised`: there is one in 8 bits that may serve, unless the settings name a precision.
     """
     scheme, tokenizer = LabelScheme(tuple(trained)), TextTokenizer.from_folder(folder)
-    engine = _open_engine(folder, settings, quantised)
+    engine = _open_engine(folder, settings, quantised, streams)
     _check_tags(folder, scheme)
     return ModelPredictor(
         version, mode, scheme, tuple(labels), tokenizer, engine, memory, temperature, trust or Trust()
     )
 
 
-def _open_engine(folder: Path, settings: Settings, quantised: bool) -> Engine:
+def _open_engine(folder: Path, settings: Settings, quantised: bool, streams: int) -> Engine:
     """In 8 bits where that may serve and can be loaded."""
-    if quantised and (settings.engine, settings.precision) == ("openvino", "auto"):
+    kind, precision, threads = settings.engine, settings.precision, settings.threads
+    if quantised and (kind, precision) == ("openvino", "auto"):
         try:
-            return open_engine(folder, kind="openvino", precision="int8", threads=settings.threads)
+            return open_engine(folder, kind=kind, precision="int8", threads=threads, streams=streams)
         except ModelError as error:
             logger.warning("%s does not serve in 8 bits: %s", folder.name, error)
-    return open_engine(folder, kind=settings.engine, precision=settings.precision, threads=settings.threads)
+    return open_engine(folder, kind=kind, precision=precision, threads=threads, streams=streams)
 
 
 def _check_tags(folder: Path, scheme: LabelScheme) -> None:
@@ -275,17 +274,19 @@ def _check_tags(folder: Path, scheme: LabelScheme) -> None:
         raise ModelError(what, knows, "give it the card.json it was trained with, or train it again")
 
 
-def load_predictor(folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings) -> Predictor:
+def load_predictor(
+    folder: Path, card: ModelCard, labels: Sequence[str], settings: Settings, streams: int = 1
+) -> Predictor:
     """The predictor of a published version, for the project's present labels; raises ModelError.
 
-    It keeps what it has computed: it belongs to one version.
+    It keeps what it has computed: it belongs to one version. `streams` is for `backend.engine.open_engine`.
     """
     memory = read_memory(folder)
     if not card.training.steps:
         return RulesPredictor(card.version, tuple(labels), memory)
     heat, passed = card.calibration.temperature, bool(card.quantisation and card.quantisation.passed)
     opened = open_model(
-        folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust, passed
+        folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust, passed, streams
     )
     return replace(opened, engine=CachedEngine(opened.engine))
 

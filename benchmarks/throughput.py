@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.engine import Engine, Precision, open_engine
+from backend.engine import POOL_STREAMS, Engine, Precision, open_engine
 from backend.engine.openvino import INT8_FILE
 from backend.predictor import ModelPredictor, cuts, load_predictor
 from backend.settings import Settings
@@ -135,7 +135,9 @@ class Timed:
     """An engine that adds up the seconds it computes."""
 
     def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
-        self._engine: Engine = open_engine(folder, kind="openvino", precision=precision, threads=threads)
+        self._engine: Engine = open_engine(
+            folder, kind="openvino", precision=precision, threads=threads, streams=POOL_STREAMS
+        )
         self.precision, self.seconds = self._engine.precision, 0.0
         self.max_tokens, self.window = self._engine.max_tokens, self._engine.window
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from backend.engine import POOL_STREAMS
 from backend.engine.openvino import INT8_FILE
 from backend.http.app import create_app
 from backend.labelstudio.config import parse_label_config
@@ -73,12 +74,12 @@ def card_of(precision: str, number: int = 1) -> ModelCard:
 
 def settings_of(precision: str, home: Path) -> Settings:
     chosen = "auto" if precision == "int8" else precision
-    return Settings.model_validate({"home": home, "precision": chosen, "threads": 1})
+    return Settings.model_validate({"home": home, "precision": chosen, "threads": 2})
 
 
-def predictor_of(network: Path, precision: str) -> ModelPredictor:
+def predictor_of(network: Path, precision: str, streams: int = 1) -> ModelPredictor:
     """A new one, which has computed nothing yet."""
-    opened = load_predictor(network, card_of(precision), CONFIG.labels, settings_of(precision, network))
+    opened = load_predictor(network, card_of(precision), CONFIG.labels, settings_of(precision, network), streams)
     assert isinstance(opened, ModelPredictor)
     if opened.engine.precision != precision:
         pytest.skip(f"this processor computes {opened.engine.precision} in place of {precision}")
@@ -99,11 +100,11 @@ def test_a_report_is_predicted_the_same_alone_among_others_and_in_any_order(netw
     alone = predictor_of(network, precision)
     expected = [alone.predict([text])[0] for text in TEXTS]
     assert sum(len(one.spans) for one in expected) > 50, "the network says something"
-    together = predictor_of(network, precision)
+    together = predictor_of(network, precision, POOL_STREAMS)
     assert_same(together.predict(TEXTS), expected)
     order = list(range(len(TEXTS)))
     random.Random(0).shuffle(order)
-    shuffled = predictor_of(network, precision).predict([TEXTS[i] for i in order])
+    shuffled = predictor_of(network, precision, POOL_STREAMS).predict([TEXTS[i] for i in order])
     assert_same([shuffled[order.index(i)] for i in range(len(TEXTS))], expected)
     in_chunks = predictor_of(network, precision)
     chunks = [TEXTS[i : i + CHUNK] for i in range(0, len(TEXTS), CHUNK)]

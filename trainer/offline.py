@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from backend.engine import POOL_STREAMS
 from backend.errors import Conflict, CorpusError, ModelError
 from backend.model_card import Decision, ModelCard
 from backend.predictor import Predictor, load_predictor
@@ -40,7 +41,7 @@ class SavedModel:
 def open_saved(folder: Path, settings: Settings, labels: Sequence[str] | None = None) -> SavedModel:
     """Open a model folder for the given labels, by default those of its card; raises ModelError."""
     card = read_card(folder)
-    return SavedModel(folder, card, load_predictor(folder, card, labels or card.labels, settings))
+    return SavedModel(folder, card, load_predictor(folder, card, labels or card.labels, settings, POOL_STREAMS))
 
 
 def read_card(folder: Path) -> ModelCard:

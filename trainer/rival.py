@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from backend.engine import POOL_STREAMS
 from backend.errors import BackendError
 from backend.labelstudio.config import LabelConfig
 from backend.model_card import Evaluation, Mode, ModelCard, Score
@@ -97,4 +98,5 @@ def open_version(
         return RulesPredictor(version, config.labels), None
     card = registry.card(project, version)
     served = card if in_8_bits else card.model_copy(update={"quantisation": None})
-    return load_predictor(registry.model_folder(project, version), served, config.labels, settings), card
+    folder = registry.model_folder(project, version)
+    return load_predictor(folder, served, config.labels, settings, POOL_STREAMS), card

@@ -21,6 +21,14 @@ Kind = Literal["openvino", "torch"]
 Precision = Literal["auto", "bf16", "f32", "int8"]
 
 
+POOL_STREAMS = 2
+"""Batches of many reports that OpenVINO computes at once, each with its share of the threads.
+
+Faster than all threads on one batch, and one compiles its kernels while another computes. A single report is slower:
+4.6 and 7.5 ms on two threads. The bits are the same.
+"""
+
+
 class Engine(Protocol):
     """A loaded token classifier. To be used by one thread at a time."""
 
@@ -44,14 +52,14 @@ class Engine(Protocol):
         """
 
 
-def open_engine(folder: Path, *, kind: Kind, precision: Precision, threads: int) -> Engine:
+def open_engine(folder: Path, *, kind: Kind, precision: Precision, threads: int, streams: int = 1) -> Engine:
     """Load the model of a folder; raises ModelError naming what is missing or damaged.
 
     `auto` is bf16 where the processor computes it natively, else f32. `int8` is for OpenVINO, in a folder that has it.
-    Torch gets one thread fewer than this process may use cores.
+    Torch gets one thread fewer than this process may use cores, and knows no streams.
     """
     if kind == "openvino":
-        return OpenVinoEngine(folder, precision, threads)
+        return OpenVinoEngine(folder, precision, threads, min(streams, threads))
     return TorchEngine(folder, precision, spared(threads))
 
 

@@ -9,6 +9,7 @@ has many reports of each: of 4,000 reports 414 batches are made, where batches o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,19 +64,30 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
-def run(sequences: Sequence[NDArray[np.int64]], model: ModelFolder, forward: Forward) -> list[NDArray[np.float32]]:
-    """Probabilities [n, tags] of each sequence in input order; see `Engine.probabilities`."""
+def run(
+    sequences: Sequence[NDArray[np.int64]], model: ModelFolder, forward: Forward, streams: int = 1
+) -> list[NDArray[np.float32]]:
+    """Probabilities [n, tags] of each sequence in input order; see `Engine.probabilities`.
+
+    With several streams, `forward` is called by as many threads at once.
+    """
     lengths = [len(sequence) for sequence in sequences]
     if max(lengths, default=0) > model.max_tokens:
         raise ModelError("A sequence is too long for the model", f"{max(lengths)} tokens, {model.max_tokens} fit")
     empty: NDArray[np.float32] = np.zeros((0, model.n_tags), dtype=np.float32)
     results = [empty for _ in sequences]
     filled = [position for position, length in enumerate(lengths) if length]
-    for batch in plan([lengths[position] + 2 for position in filled]):
+
+    def computed(batch: list[int]) -> list[tuple[int, NDArray[np.float32]]]:
         members = [filled[index] for index in batch]
         logits = forward(*pad([sequences[position] for position in members], model))
-        for row, position in enumerate(members):
-            results[position] = _probabilities(logits[row, 1 : lengths[position] + 1], model)
+        return [(p, _probabilities(logits[row, 1 : lengths[p] + 1], model)) for row, p in enumerate(members)]
+
+    batches = plan([lengths[position] + 2 for position in filled])
+    with ThreadPoolExecutor(streams) as threads:
+        for found in threads.map(computed, batches) if streams > 1 else map(computed, batches):
+            for position, rows in found:
+                results[position] = rows
     return results
 
 

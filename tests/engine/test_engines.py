@@ -98,6 +98,15 @@ def test_half_precision_is_near_full_precision(tiny_model: Path, kind: Kind) -> 
     assert (difference > 0) == (half.precision == "bf16")
 
 
+@pytest.mark.parametrize("precision", ["f32", "auto"])
+def test_streams_change_no_bit(tiny_model: Path, precision: Precision) -> None:
+    one, two = (
+        open_engine(tiny_model, kind="openvino", precision=precision, threads=2, streams=streams) for streams in (1, 2)
+    )
+    for left, right in zip(one.probabilities(SEQUENCES), two.probabilities(SEQUENCES), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_auto_is_half_precision_where_the_processor_has_it(tiny_model: Path, kind: Kind) -> None:
     import torch

@@ -15,7 +15,7 @@ from tokenizers.models import BPE
 from tokenizers.normalizers import NFKC
 
 from backend.engine import Engine
-from backend.engine.openvino import OpenVinoEngine
+from backend.engine.openvino import OpenVinoEngine, library
 from backend.engine.tokenizer import TextTokenizer
 from backend.engine.torch import TorchEngine, load_classifier
 from backend.errors import ModelError
@@ -243,6 +243,17 @@ def test_openvino_in_8_bits_says_so_whatever_was_asked_for(tiny_model: Path, tmp
     int8.quantise(tiny_model, [r.text for r in REPORTS], tmp_path)
     opened = [OpenVinoEngine(tmp_path, precision, 1).precision for precision in ("f32", "auto")]
     assert opened == ["int8"] * 2
+
+
+def test_layers_in_8_bits_share_their_kernels(tiny_model: Path, tmp_path: Path) -> None:
+    """OpenVINO compiles a kernel for each zero point: none but 0 may occur."""
+    int8.quantise(tiny_model, [r.text for r in REPORTS], tmp_path)
+    graph = library().Core().read_model(str(tmp_path / "openvino.xml"))
+    steps = [node for node in graph.get_ops() if node.get_type_name() == "FakeQuantize"]
+    assert len(steps) == 2 * 4 + 1, "four in each layer, one before the classifier"
+    for step in steps:
+        low, high = (step.input_value(place).get_node().data for place in (3, 4))
+        np.testing.assert_allclose(low / high, -128 / 127, atol=1e-6)
 
 
 def test_nothing_of_nncf_reports_home_or_prints(tiny_model: Path, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def quantise(folder: Path, texts: Sequence[str], output: Path, file: str = MODEL
             quantised = nncf.quantize(
                 graph,
                 nncf.Dataset(batches),
+                preset=nncf.QuantizationPreset.PERFORMANCE,
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(batches),
                 ignored_scope=untouched,
