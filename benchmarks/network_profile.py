@@ -1,13 +1,14 @@
-"""What the network alone takes: as exported and as served, by kind of operation, in a first pass, and in memory.
+"""What the network takes: as exported and as served, by kind of operation, in a first pass, and in memory.
 
     python -m benchmarks.network_profile [--model DIR] [--reports N] [--chunks N] [--rounds N] [--threads N] [--json]
 
-`reports_per_second` of each precision, medians of rounds in which all take turns: `exported` is OpenVINO's own
-attention operation with its mask, `served` what `backend.engine.openvino` makes of it. `milliseconds` of one full batch
-on one thread, by OpenVINO's counters. `first_pass_ms` and `later_ms` are per report, in bf16 as served: the difference
-is what it costs to compile kernels for the shapes of the batches. `memory_mb` is what a process holds after each chunk
-of 4,000 reports, with the kernels that we keep and with those that OpenVINO would keep. Without --model a network is
-trained first, as in `benchmarks.throughput`.
+`reports_per_second` of each precision, from token ids to probabilities, medians of rounds in which all take turns:
+`exported` is OpenVINO's own attention operation with its mask, `live` what `backend.engine.openvino` makes of it, one
+batch after another, `pool` the same with `POOL_STREAMS` batches at once. `milliseconds` of one full batch are on one
+thread, by OpenVINO's counters. `first_pass_ms` and `later_ms` are per report of `pool`: the difference is what it costs
+to compile kernels for the shapes of the batches. `memory_mb` is what a process holds after each chunk of 4,000 reports
+in `pool`, with the kernels that we keep and with those that OpenVINO would keep. Without --model a network is trained
+first, as in `benchmarks.throughput`.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from backend.engine import Precision
-from backend.engine.batching import pad, plan
+from backend.engine import POOL_STREAMS, Engine, Precision, open_engine, openvino
 from backend.engine.model_folder import ModelFolder
-from backend.engine.openvino import INT8_FILE, KEPT_KERNELS, MASK, MODEL_FILE, compile_graph, library, read_graph
 from backend.engine.tokenizer import TextTokenizer
 from backend.ner.alignment import windows
 from backend.predictor import OVERLAP
@@ -38,12 +38,15 @@ from backend.settings import Settings
 from benchmarks.learning_corpora import load
 from benchmarks.throughput import PRECISIONS, prepared, texts_of
 
+WAYS = ("exported", "live", "pool")
 CHUNK = 4000
-OPENVINO_KEEPS = 5000
-"""Kernels, the default of OpenVINO 2026.4."""
-FULL_BATCH_WIDTH = 98
+KEPT = (openvino.KEPT_KERNELS, 5000)
+"""Kernels: ours, and the default of OpenVINO 2026.4."""
+HALF_AND_8_BITS: tuple[Precision, ...] = ("bf16", "int8")
+ROWS, WIDTH, BATCHES, WARM = 20, 98, 15, 5
+"""Of the batches that are counted by kind."""
 
-Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
+Sequences = list[NDArray[np.int64]]
 
 
 def main() -> int:
@@ -52,7 +55,7 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="model folder; without one a network is trained first")
     parser.add_argument("--reports", type=int, default=1000)
     parser.add_argument("--chunks", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -70,92 +73,85 @@ def main() -> int:
 def measure(folder: Path, texts: list[str], arguments: argparse.Namespace) -> dict[str, Any]:
     """All figures of a model folder."""
     count, threads = arguments.reports, arguments.threads
-    batches = batches_of(folder, texts[:count])
-    networks = {
-        (name, way): Network(folder, name, threads, exported=way == "exported")
-        for name in PRECISIONS
-        for way in ("exported", "served")
-    }
-    taken: dict[tuple[str, str], list[float]] = {key: [] for key in networks}
+    parts = parts_of(folder, texts[:count])
+    engines = {(name, way): opened(folder, name, threads, way) for name in PRECISIONS for way in WAYS}
+    taken: dict[tuple[str, str], list[float]] = {key: [] for key in engines}
     for _ in range(arguments.rounds + 1):
-        for key, network in networks.items():
-            taken[key].append(network.seconds(batches))
-    speed = {key: round(count / median(seconds[1:]), 1) for key, seconds in taken.items()}
-    served = taken["bf16", "served"]
+        for key, engine in engines.items():
+            taken[key].append(seconds(engine, parts))
+    later = {key: median(times[1:]) for key, times in taken.items()}
     return {
         "reports": count,
         "rounds": arguments.rounds,
         "threads": threads,
-        "reports_per_second": {n: {way: speed[n, way] for way in ("exported", "served")} for n in PRECISIONS},
-        "milliseconds": {n: {way: by_kind(folder, n, way) for way in ("exported", "served")} for n in PRECISIONS},
-        "first_pass_ms": round(1000 * served[0] / count, 2),
-        "later_ms": round(1000 * median(served[1:]) / count, 2),
+        "reports_per_second": {n: {way: round(count / later[n, way], 1) for way in WAYS} for n in PRECISIONS},
+        "milliseconds": {n: {way: by_kind(folder, n, way) for way in WAYS[:2]} for n in PRECISIONS},
+        "first_pass_ms": {n: round(1000 * taken[n, "pool"][0] / count, 2) for n in PRECISIONS},
+        "later_ms": {n: round(1000 * later[n, "pool"] / count, 2) for n in PRECISIONS},
         "memory_mb": {
-            str(kept): memory(folder, texts, arguments.chunks, threads, kept) for kept in (KEPT_KERNELS, OPENVINO_KEEPS)
+            f"{n} {kept}": memory(folder, n, texts, arguments.chunks, threads, kept)
+            for n in HALF_AND_8_BITS
+            for kept in KEPT
         },
     }
 
 
-class Network:
-    """A network of a folder, compiled; a batch goes in, nothing is made of what comes out."""
-
-    def __init__(self, folder: Path, precision: Precision, threads: int, *, exported: bool, **more: Any) -> None:
-        core = library().Core()
-        file = folder / (INT8_FILE if precision == "int8" else MODEL_FILE)
-        kind = "as exported" if exported else ModelFolder.read(folder).model_type
-        native = "bf16" if precision == "int8" else precision
-        compiled = compile_graph(core, read_graph(core, file, kind), folder, native, threads, **more)
-        self._masked = len(compiled.inputs) > 1
-        self.request = compiled.create_infer_request()
-
-    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
-        """Compute a batch."""
-        inputs = {"input_ids": ids, MASK: mask} if self._masked else {"input_ids": ids}
-        self.request.infer(inputs, share_inputs=True, share_outputs=True)
-
-    def seconds(self, batches: list[Batch]) -> float:
-        """What all batches take."""
-        start = time.perf_counter()
-        for batch in batches:
-            self.run(*batch)
-        return time.perf_counter() - start
+def opened(folder: Path, precision: Precision, threads: int, way: str) -> Engine:
+    """A new engine, which has compiled nothing yet."""
+    kinds = frozenset[str]() if way == "exported" else openvino.FULL_ATTENTION
+    streams = POOL_STREAMS if way == "pool" else 1
+    with patch.object(openvino, "FULL_ATTENTION", kinds):
+        return open_engine(folder, kind="openvino", precision=precision, threads=threads, streams=streams)
 
 
-def batches_of(folder: Path, texts: list[str]) -> list[Batch]:
-    """The batches that the engine makes of the texts."""
+def seconds(engine: Engine, parts: Sequences) -> float:
+    """What all parts take."""
+    start = time.perf_counter()
+    engine.probabilities(parts)
+    return time.perf_counter() - start
+
+
+def parts_of(folder: Path, texts: list[str]) -> Sequences:
+    """The sequences that the texts are computed in."""
     model, tokenizer = ModelFolder.read(folder), TextTokenizer.from_folder(folder)
     parts = []
     for text in texts:
         ids = tokenizer.encode(text).input_ids
         ranges = windows(len(ids), model.window, model.window // OVERLAP, whole=model.max_tokens)
         parts += [ids[start:end] for start, end in ranges]
-    return [pad([parts[place] for place in batch], model) for batch in plan([len(part) + 2 for part in parts])]
+    return parts
 
 
 def by_kind(folder: Path, precision: Precision, way: str) -> dict[str, float]:
-    """Milliseconds of each kind of operation in a batch of 20 x 98 tokens on one thread: the mean of ten."""
-    network = Network(folder, precision, 1, exported=way == "exported", PERF_COUNT=True)
-    ids = np.random.default_rng(0).integers(100, 1000, (20, FULL_BATCH_WIDTH))
+    """Milliseconds of each kind of operation in a batch on one thread: the mean of ten."""
+    core = openvino.library().Core()
+    file = folder / (openvino.INT8_FILE if precision == "int8" else openvino.MODEL_FILE)
+    graph = openvino.read_graph(core, file, way if way == "exported" else ModelFolder.read(folder).model_type)
+    native = "f32" if precision == "f32" else "bf16"
+    compiled = openvino.compile_graph(core, graph, folder, native, 1, PERF_COUNT=True)
+    request = compiled.create_infer_request()
+    ids = np.random.default_rng(0).integers(100, 1000, (ROWS, WIDTH))
     found: Counter[str] = Counter()
-    for number in range(15):
-        network.run(ids, np.ones_like(ids))
-        for entry in network.request.profiling_info if number >= 5 else ():
-            found[entry.node_type] += entry.real_time.total_seconds() * 1000 / 10
+    for number in range(BATCHES):
+        request.infer([ids, np.ones_like(ids)][: len(compiled.inputs)])
+        for entry in request.profiling_info if number >= WARM else ():
+            found[entry.node_type] += entry.real_time.total_seconds() * 1000 / (BATCHES - WARM)
     kinds = {kind: round(taken, 2) for kind, taken in found.most_common() if taken > 0.05}
     return {**kinds, "all": round(sum(found.values()), 2)}
 
 
-def memory(folder: Path, texts: list[str], chunks: int, threads: int, kept: int) -> list[int]:
+def memory(folder: Path, precision: Precision, texts: list[str], chunks: int, threads: int, kept: int) -> list[int]:
     """Megabytes after each chunk, in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return list(pool.apply(_memory, (folder, texts, chunks, threads, kept)))
+        return list(pool.apply(_memory, (folder, precision, texts, chunks, threads, kept)))
 
 
-def _memory(folder: Path, texts: list[str], chunks: int, threads: int, kept: int) -> list[int]:
-    network = Network(folder, "bf16", threads, exported=False, CPU_RUNTIME_CACHE_CAPACITY=kept)
+def _memory(folder: Path, precision: Precision, texts: list[str], chunks: int, threads: int, kept: int) -> list[int]:
+    with patch.object(openvino, "KEPT_KERNELS", kept):
+        engine = opened(folder, precision, threads, "pool")
     held = []
     for number in range(chunks):
-        network.seconds(batches_of(folder, texts[number * CHUNK : (number + 1) * CHUNK]))
+        seconds(engine, parts_of(folder, texts[number * CHUNK : (number + 1) * CHUNK]))
         held.append(psutil.Process().memory_info().rss >> 20)
     return held
 

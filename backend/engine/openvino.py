@@ -33,7 +33,7 @@ ATTENTION = "ScaledDotProductAttention"
 MASK = "attention_mask"
 
 KEPT_KERNELS = 1000
-"""Kernels that OpenVINO keeps, about four for each shape of a batch: those of 250 shapes.
+"""Kernels that OpenVINO keeps, four or five for each shape of a batch: those of 200 shapes or more.
 
 It would keep 5,000, a megabyte for each shape: a rank job grew from 0.6 GB at 1,000 reports to 1.8 GB at 50,000.
 """
@@ -70,7 +70,7 @@ class OpenVinoEngine:
         core = library().Core()
         native = precision if precision in ("bf16", "f32") else _device_precision(core)
         graph = read_graph(core, file, self._model.model_type)
-        compiled = compile_graph(core, graph, folder, native, threads, NUM_STREAMS=streams)
+        compiled = compile_graph(core, graph, folder, native, threads, streams)
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens, self.window = self._model.max_tokens, self._model.window
@@ -131,23 +131,17 @@ def _leave_out_mask(graph: Any) -> None:
     OpenVINO 2026.4 fuses them again, into a kernel without mask and with one transposition less a layer; ratios are in
     docs/inference.md. A mask that anything else needs stays.
     """
-    nodes = graph.get_ordered_ops()
-    in_8_bits = any(node.get_type_name() == "FakeQuantize" for node in nodes)
-    for node in nodes:
+    for node in graph.get_ordered_ops():
         if node.get_type_name() == ATTENTION and not node.get_attributes()["causal"]:
-            _as_products(node, fused=not in_8_bits)
-    del node, nodes  # they hold on to what made the mask, and that to the input
+            _as_products(node)
+    del node  # it holds on to what made its mask, and that to the input
     for entry in graph.get_parameters():
         if MASK in entry.output(0).get_names() and not entry.output(0).get_target_inputs():
             graph.remove_parameter(entry)
 
 
-def _as_products(attention: Any, *, fused: bool) -> None:
-    """Inputs of the operation are query, key, value, mask and mostly the scale.
-
-    An axis more around the softmax is what OpenVINO does not fuse. Three kernels are faster than one on a single
-    thread, and quicker to compile; but between them bf16 is rounded. In 8 bits that does not matter.
-    """
+def _as_products(attention: Any) -> None:
+    """Inputs of the operation are query, key, value, mask and mostly the scale."""
     from openvino import opset13 as ops
 
     query, key, value = (attention.input_value(place) for place in range(3))
@@ -155,25 +149,22 @@ def _as_products(attention: Any, *, fused: bool) -> None:
         scale = attention.input_value(4)
     else:
         scale = ops.constant(np.float32(query.get_partial_shape()[3].get_length() ** -0.5))
-    scores = ops.multiply(ops.matmul(query, key, False, True), scale)
-    if fused:
-        weights = ops.softmax(scores, -1)
-    else:
-        first = ops.constant([0])
-        weights = ops.squeeze(ops.softmax(ops.unsqueeze(scores, first), -1), first)
+    weights = ops.softmax(ops.multiply(ops.matmul(query, key, False, True), scale), -1)
     attention.output(0).replace(ops.matmul(weights, value, False, False).output(0))
 
 
-def compile_graph(core: Any, graph: Any, folder: Path, precision: str, threads: int, **more: Any) -> Any:
-    """A compiled model for one batch at a time, with `more` of OpenVINO's properties; raises ModelError."""
+def compile_graph(
+    core: Any, graph: Any, folder: Path, precision: str, threads: int, streams: int = 1, **more: Any
+) -> Any:
+    """A compiled model for so many batches at a time, with `more` of OpenVINO's properties; raises ModelError."""
     options = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
+        "NUM_STREAMS": streams,
         # Pinned threads of several processes would all sit on the same first cores.
         "ENABLE_CPU_PINNING": False,
-        "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS,
+        "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS // streams,  # of each
         **more,
     }
     try:
