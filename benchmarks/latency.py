@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,11 +58,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.train:
         return train(arguments.train)
-    corpus = load("ecg_reports", None)
-    assert corpus is not None
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = prepared(arguments.model, Path(scratch), corpus)
-        results = measure(judged(folder, corpus), Path(scratch), corpus, arguments.requests)
+    with prepared(arguments.model) as (folder, corpus):
+        results = measure(judged(folder, corpus), folder.parent, corpus, arguments.requests)
     sys.stdout.write((json.dumps(results) if arguments.json else table(results)) + "\n")
     return 0
 

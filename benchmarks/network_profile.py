@@ -17,7 +17,6 @@ import argparse
 import json
 import multiprocessing
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -35,7 +34,6 @@ from backend.engine.tokenizer import TextTokenizer
 from backend.ner.alignment import windows
 from backend.predictor import OVERLAP
 from backend.settings import Settings
-from benchmarks.learning_corpora import load
 from benchmarks.throughput import PRECISIONS, prepared, texts_of
 
 WAYS = ("exported", "live", "pool")
@@ -59,10 +57,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    corpus = load("ecg_reports", None)
-    assert corpus is not None
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = prepared(arguments.model, Path(scratch), corpus)
+    with prepared(arguments.model) as (folder, corpus):
         texts = texts_of(max(arguments.reports, CHUNK * arguments.chunks), corpus)
         results = measure(folder, texts, arguments)
     lines = [json.dumps(results)] if arguments.json else [f"{name}: {found}" for name, found in results.items()]

@@ -26,7 +26,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -65,30 +66,31 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    corpus = load("ecg_reports", None)
-    assert corpus is not None
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = prepared(arguments.model, Path(scratch), corpus)
+    with prepared(arguments.model) as (folder, corpus):
         results = measure(folder, corpus, arguments)
     sys.stdout.write((json.dumps(results) if arguments.json else table(results)) + "\n")
     return 0
 
 
-def prepared(model: Path | None, scratch: Path, corpus: Corpus) -> Path:
-    """A folder with the network in 32 and in 8 bits."""
-    folder = scratch / "model"
-    if model is None:
-        reports = draw(corpus.pool, TRAINED_ON, SEED)
-        dataset = frozen(reports, [], corpus.config.labels)
-        learned = corpora.Corpus(corpus.config, dataset)
-        train_model(learned, folder, Settings.from_env(), Plan(), lambda **_: None)
-    else:
-        shutil.copytree(model, folder)
-    if not (folder / INT8_FILE).is_file():
-        seen = set(read_card(folder).training.tasks)
-        known = [report.text for report in corpus.pool if report.task_id in seen]
-        int8.quantise(folder, known or [report.text for report in corpus.pool], folder, INT8_FILE)
-    return folder
+@contextmanager
+def prepared(model: Path | None) -> Iterator[tuple[Path, Corpus]]:
+    """A folder with the network in 32 and in 8 bits, for as long as the block runs, and the corpus."""
+    corpus = load("ecg_reports", None)
+    assert corpus is not None
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        if model is None:
+            reports = draw(corpus.pool, TRAINED_ON, SEED)
+            dataset = frozen(reports, [], corpus.config.labels)
+            learned = corpora.Corpus(corpus.config, dataset)
+            train_model(learned, folder, Settings.from_env(), Plan(), lambda **_: None)
+        else:
+            shutil.copytree(model, folder)
+        if not (folder / INT8_FILE).is_file():
+            seen = set(read_card(folder).training.tasks)
+            known = [report.text for report in corpus.pool if report.task_id in seen]
+            int8.quantise(folder, known or [report.text for report in corpus.pool], folder, INT8_FILE)
+        yield folder, corpus
 
 
 def texts_of(count: int, corpus: Corpus) -> list[str]:

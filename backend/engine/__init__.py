@@ -21,11 +21,11 @@ Kind = Literal["openvino", "torch"]
 Precision = Literal["auto", "bf16", "f32", "int8"]
 
 
-POOL_STREAMS = 1
+POOL_STREAMS = 2
 """Batches of many reports that OpenVINO computes at once, each with its share of the threads.
 
-Two were up to 16 % faster on two threads, with the same bits; but a round in which they were used hung once, for a
-reason not yet known, so there is one.
+Faster than all threads on one batch, and one compiles its kernels while another computes. A single report is slower:
+4.6 and 7.5 ms on two threads. The bits are the same.
 """
 
 

@@ -8,8 +8,7 @@ has many reports of each: of 4,000 reports 414 batches are made, where batches o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,10 @@ from backend.errors import ModelError
 TOKEN_BUDGET = 2048
 """Tokens of a batch, special tokens included. Larger ones were not faster on a CPU."""
 
+Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Token ids and attention mask, [rows, width] each; a mask is all ones and may be left out."""
 Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
-"""Token ids and attention mask [rows, width] -> logits [rows, width, tags]; a mask is all ones and may be left out."""
+"""A batch -> logits [rows, width, tags]."""
 
 
 def plan(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> list[list[int]]:
@@ -42,7 +43,7 @@ def plan(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> list[list[int]]:
     return batches
 
 
-def pad(sequences: Sequence[NDArray[np.int64]], model: ModelFolder) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pad(sequences: Sequence[NDArray[np.int64]], model: ModelFolder) -> Batch:
     """Token ids with both special tokens, and the attention mask, [rows, longest + 2] each."""
     width = max(len(sequence) for sequence in sequences) + 2
     ids = np.full((len(sequences), width), model.pad_id, dtype=np.int64)
@@ -64,30 +65,28 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
-def run(
-    sequences: Sequence[NDArray[np.int64]], model: ModelFolder, forward: Forward, streams: int = 1
-) -> list[NDArray[np.float32]]:
-    """Probabilities [n, tags] of each sequence in input order; see `Engine.probabilities`.
+def run(sequences: Sequence[NDArray[np.int64]], model: ModelFolder, forward: Forward) -> list[NDArray[np.float32]]:
+    """Probabilities [n, tags] of each sequence in input order; see `Engine.probabilities`."""
+    return run_all(sequences, model, lambda batches: (forward(*batch) for batch in batches))
 
-    With several streams, `forward` is called by as many threads at once.
-    """
+
+def run_all(
+    sequences: Sequence[NDArray[np.int64]],
+    model: ModelFolder,
+    forward: Callable[[Iterable[Batch]], Iterator[NDArray[np.float32]]],
+) -> list[NDArray[np.float32]]:
+    """`run` by a `forward` that takes all batches and gives the logits of each, in their order."""
     lengths = [len(sequence) for sequence in sequences]
     if max(lengths, default=0) > model.max_tokens:
         raise ModelError("A sequence is too long for the model", f"{max(lengths)} tokens, {model.max_tokens} fit")
     empty: NDArray[np.float32] = np.zeros((0, model.n_tags), dtype=np.float32)
     results = [empty for _ in sequences]
     filled = [position for position, length in enumerate(lengths) if length]
-
-    def computed(batch: list[int]) -> list[tuple[int, NDArray[np.float32]]]:
-        members = [filled[index] for index in batch]
-        logits = forward(*pad([sequences[position] for position in members], model))
-        return [(p, _probabilities(logits[row, 1 : lengths[p] + 1], model)) for row, p in enumerate(members)]
-
-    batches = plan([lengths[position] + 2 for position in filled])
-    with ThreadPoolExecutor(streams) as threads:
-        for found in threads.map(computed, batches) if streams > 1 else map(computed, batches):
-            for position, rows in found:
-                results[position] = rows
+    batches = [[filled[i] for i in batch] for batch in plan([lengths[position] + 2 for position in filled])]
+    padded = (pad([sequences[position] for position in batch], model) for batch in batches)
+    for batch, logits in zip(batches, forward(padded), strict=True):
+        for row, position in enumerate(batch):
+            results[position] = _probabilities(logits[row, 1 : lengths[position] + 1], model)
     return results
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,7 @@ class OpenVinoEngine:
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens, self.window = self._model.max_tokens, self._model.window
-        self._streams = streams
-        self._idle: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(streams):
-            self._idle.put(compiled.create_infer_request())
+        self._requests = [compiled.create_infer_request() for _ in range(streams)]
         self._inputs = {name for entry in compiled.inputs for name in entry.get_names()}
         logger.info(
             "OpenVINO computes in %s (asked for: %s) with %s threads",
@@ -88,16 +86,31 @@ class OpenVinoEngine:
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """See `Engine.probabilities`."""
-        return batching.run(sequences, self._model, self._forward, self._streams)
+        return batching.run_all(sequences, self._model, self._forward)
 
-    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        inputs = {"input_ids": ids, MASK: mask} if MASK in self._inputs else {"input_ids": ids}
-        request = self._idle.get()
-        try:
-            logits: NDArray[np.float32] = request.infer(inputs, share_inputs=True)[0]
-        finally:
-            self._idle.put(request)
-        return logits
+    def _forward(self, batches: Iterable[batching.Batch]) -> Iterator[NDArray[np.float32]]:
+        """As many batches at once as there are streams, all started by this thread.
+
+        Threads of our own are none: two that made their first tensors at the same time blocked each other for good in
+        one process of forty (OpenVINO 2026.4).
+        """
+        for request in self._requests:
+            request.wait()  # for what a call that failed has left
+        oldest, running = cycle(self._requests), deque[Any]()
+        for ids, mask in batches:
+            done = [_logits(running.popleft())] if len(running) == len(self._requests) else []
+            inputs = {"input_ids": ids, MASK: mask} if MASK in self._inputs else {"input_ids": ids}
+            running.append(next(oldest))
+            running[-1].start_async(inputs, share_inputs=True)
+            yield from done
+        yield from map(_logits, running)
+
+
+def _logits(request: Any) -> NDArray[np.float32]:
+    """A copy, because the request's next batch overwrites them."""
+    request.wait()
+    logits: NDArray[np.float32] = request.get_output_tensor().data.copy()
+    return logits
 
 
 def _device_precision(core: Any) -> str:

@@ -195,8 +195,8 @@ def test_a_row_of_the_queue_shows_how_unsure_the_network_is_of_each_character(
 def test_a_version_is_promoted_after_a_confirmation_only(visit: Callable[..., Page], backend: Site) -> None:
     page = visit("/training")
     page.get_by_role("button", name="启用此版本").click()
-    # Streamlit's own cross has the same name.
-    page.get_by_role("button", name="取消").last.click()
+    # By its text: Streamlit's own cross has the same name, and is there before the buttons are.
+    page.get_by_text("取消", exact=True).click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert backend.registry.target("1") == site.SERVING
     page.get_by_role("button", name="启用此版本").click()

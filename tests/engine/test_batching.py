@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -50,25 +49,6 @@ def test_batches_of_a_pool_are_large_all_the_same() -> None:
     reports = np.clip(np.random.default_rng(0).lognormal(np.log(105), 0.5, 4000), 40, 400).astype(int).tolist()
     lengths = [end - start + 2 for report in reports for start, end in windows(report, 126, 31)]
     assert sum(lengths) / len(plan(lengths)) > TOKEN_BUDGET * 0.8
-
-
-def test_streams_compute_at_the_same_time() -> None:
-    meeting = threading.Barrier(2, timeout=60)
-
-    def waiting(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        meeting.wait()
-        return by_id(ids, mask)
-
-    found = run([np.full(length, 5) for length in (3, 4, 5, 6)], MODEL, waiting, streams=2)
-    assert [len(rows) for rows in found] == [3, 4, 5, 6]
-
-
-def test_what_fails_in_a_stream_is_told() -> None:
-    def failing(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        return by_id(ids, mask) * (np.nan if len(ids[0]) == 6 else 1)
-
-    with pytest.raises(ModelError, match="not numbers"):
-        run([np.full(length, 5) for length in (3, 4, 5, 6)], MODEL, failing, streams=2)
 
 
 @given(sequences)

@@ -165,6 +165,23 @@ def test_an_encoder_without_a_head_is_refused(model_copy: Path) -> None:
         opened(model_copy, "torch")
 
 
+def test_an_engine_answers_after_a_call_that_failed(model_copy: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(model_copy / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("word_embeddings.weight"))
+    tensors[name][7] = np.nan
+    save_file(tensors, model_copy / "model.safetensors", metadata={"format": "pt"})
+    export_openvino(model_copy)
+    engine = open_engine(model_copy, kind="openvino", precision="f32", threads=2, streams=2)
+    sound = [np.full(length, 5) for length in range(1, 40)]
+    for _ in range(3):
+        with pytest.raises(ModelError, match="not numbers") as caught:
+            engine.probabilities([np.full(3, 7), *sound])
+        assert caught.traceback, "what failed is still held"
+        assert [len(rows) for rows in engine.probabilities(sound)] == list(range(1, 40))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_that_are_no_numbers_are_found_when_they_are_used(model_copy: Path, kind: Kind) -> None:
     from safetensors.numpy import load_file, save_file
