@@ -9,6 +9,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -95,22 +96,25 @@ class OpenVinoEngine:
         one process of forty (OpenVINO 2026.4).
         """
         for request in self._requests:
-            request.wait()  # for what a call that failed has left
+            with suppress(RuntimeError):  # it would be raised again and again
+                request.wait()  # for what a call that failed has left
         oldest, running = cycle(self._requests), deque[Any]()
         for ids, mask in batches:
-            done = [_logits(running.popleft())] if len(running) == len(self._requests) else []
+            done = [self._logits(running.popleft())] if len(running) == len(self._requests) else []
             inputs = {"input_ids": ids, MASK: mask} if MASK in self._inputs else {"input_ids": ids}
             running.append(next(oldest))
             running[-1].start_async(inputs, share_inputs=True)
             yield from done
-        yield from map(_logits, running)
+        yield from map(self._logits, running)
 
-
-def _logits(request: Any) -> NDArray[np.float32]:
-    """A copy, because the request's next batch overwrites them."""
-    request.wait()
-    logits: NDArray[np.float32] = request.get_output_tensor().data.copy()
-    return logits
+    def _logits(self, request: Any) -> NDArray[np.float32]:
+        """A copy, because the request's next batch overwrites them."""
+        try:
+            request.wait()
+        except RuntimeError as error:
+            raise ModelError("OpenVINO cannot compute a batch", self._model.path, "train or promote another") from error
+        logits: NDArray[np.float32] = request.get_output_tensor().data.copy()
+        return logits
 
 
 def _device_precision(core: Any) -> str:

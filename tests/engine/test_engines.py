@@ -182,6 +182,18 @@ def test_an_engine_answers_after_a_call_that_failed(model_copy: Path) -> None:
         assert [len(rows) for rows in engine.probabilities(sound)] == list(range(1, 40))
 
 
+def test_an_engine_answers_after_a_batch_that_could_not_be_computed(model_copy: Path) -> None:
+    config = json.loads((model_copy / "config.json").read_text("utf-8"))
+    positions = config["max_position_embeddings"]
+    (model_copy / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 8 * positions}), "utf-8")
+    engine = open_engine(model_copy, kind="openvino", precision="f32", threads=2, streams=2)
+    sound = [np.full(length, 5) for length in range(1, 40)]
+    for _ in range(3):
+        with pytest.raises(ModelError, match="cannot compute"):
+            engine.probabilities([*sound, np.full(2 * positions, 5), np.full(3 * positions, 5)])
+        assert [len(rows) for rows in engine.probabilities(sound)] == list(range(1, 40))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_that_are_no_numbers_are_found_when_they_are_used(model_copy: Path, kind: Kind) -> None:
     from safetensors.numpy import load_file, save_file
