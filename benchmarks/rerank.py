@@ -2,12 +2,14 @@
 
     python -m benchmarks.rerank [--tasks 1000,10000] [--model FOLDER] [--rounds 1] [--stock] [--json]
 
-Each pool is first ranked by the rules; measured is the job that lets the next version serve, in a process of its
-own: the pool is read, predicted, written to the index and imported, the version switched, the old predictions
-deleted. Label Studio 1.23.2 is started in the environment LS_VENV (`examples/label_studio.sh`). FOLDER is one that
-`ecgal train` wrote, or a version's folder under ECG_HOME; without it rules predict, so that the growth of everything
-else is seen. `--stock` leaves off the Label Studio setting that docs/ranking.md recommends. `--rounds` repeats, sizes
-interleaved; the figures are medians. The default takes four minutes on two cores, 50,000 tasks another fifteen.
+The reports are those of `benchmarks.throughput`, each another text: equal windows are computed once, and a larger pool
+of copies would have more of them. Each pool is first ranked by the rules; measured is the job that lets the next
+version serve, in a process of its own: the pool is read, predicted, written to the index and imported, the version
+switched, the old predictions deleted. Label Studio 1.23.2 is started in the environment LS_VENV
+(`examples/label_studio.sh`). FOLDER is one that `ecgal train` wrote, or a version's folder under ECG_HOME; without it
+rules predict, so that the growth of everything else is seen. `--stock` leaves off the Label Studio setting that
+docs/ranking.md recommends. `--rounds` repeats, sizes interleaved; the figures are medians. The default takes four
+minutes on two cores, 50,000 tasks another fifteen.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ from backend.model_card import DatasetSummary, Decision, Evaluation, ModelCard, 
 from backend.records import Connection
 from backend.registry import CARD, MEMORY, RULES_VERSION, Registry
 from backend.rules import EMPTY_MEMORY
+from benchmarks.learning_corpora import load
 from benchmarks.queue import REPORTS, valkey
+from benchmarks.throughput import texts_of
 from tests.label_studio import ROOT, LabelStudio, running
 
 CONFIG = (REPORTS / "label_config.xml").read_text("utf-8")
@@ -61,7 +65,7 @@ class Bench:
             number = str(http.post("/api/projects/", json=body).raise_for_status().json()["id"])
             for start in range(0, tasks, AT_ONCE):
                 part = range(start, min(start + AT_ONCE, tasks))
-                data = [{"data": {"text": f"{texts[i % len(texts)]} {i}"}} for i in part]
+                data = [{"data": {"text": texts[i]}} for i in part]
                 http.post(f"/api/projects/{number}/import", json=data).raise_for_status()
         self.registry.remember_label_config(number, CONFIG)
         self.registry.save_connection(number, Connection(url=self.studio.url, token=SecretStr(self.studio.token)))
@@ -133,7 +137,17 @@ def measure(bench: Bench, texts: list[str], sizes: list[int], rounds: int) -> li
             sys.stderr.write(f"{tasks} tasks: {runs[tasks][-1]}\n")
     found = [summary(tasks, of_size) for tasks, of_size in runs.items()]
     smallest = found[0]["ms_per_report"]
-    return [{**size, "ratio": round(size["ms_per_report"] / smallest, 3)} for size in found]
+    return [
+        {**size, "ratio": round(size["ms_per_report"] / smallest, 3), "ms_per_added_report": added(smaller, size)}
+        for smaller, size in zip([found[0], *found[:-1]], found, strict=True)
+    ]
+
+
+def added(smaller: dict[str, Any], larger: dict[str, Any]) -> float | None:
+    """Milliseconds of each report more, from one size of the pool to the next; what any pool costs is not in it."""
+    more = larger["tasks"] - smaller["tasks"]
+    spent = larger["ms_per_report"] * larger["tasks"] - smaller["ms_per_report"] * smaller["tasks"]
+    return round(spent / more, 3) if more else None
 
 
 def summary(tasks: int, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -163,8 +177,10 @@ def main() -> None:
     parser.add_argument("--stock", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    texts = [task["data"]["text"] for task in json.loads((REPORTS / "unlabelled.json").read_text("utf-8"))]
     sizes = [int(size) for size in options.tasks.split(",")]
+    corpus = load("ecg_reports", None)
+    assert corpus is not None
+    texts = texts_of(max(sizes), corpus)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecg-")))
         url = stack.enter_context(valkey(folder))

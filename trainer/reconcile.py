@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 
 from backend.errors import BackendError
+from backend.labelstudio import pool
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import parse_label_config
-from backend.labelstudio.pool import count_missing
 from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
@@ -106,13 +106,13 @@ class Reconciler:
         registry, index = self.parts.registry, self.parts.index
         serving, record = registry.serving(project), registry.ranking(project)
         unusable = record.without_text if record and record.version == serving else 0
-        counts = client.counts(project)
-        missing = count_missing(client.session, project, serving)
-        ranked, held = index.count(project, serving), counts.unlabelled - missing
-        strays = deletable(client, project, counts.predictions, serving)
+        stored = client.model_versions(project)
+        missing = pool.count_missing(client.session, project, serving)
+        ranked, held = index.count(project, serving), pool.count_scored(client.session, project, serving)
+        strays = deletable(client, project, stored, serving)
         config = parse_label_config(registry.label_config(project) or "")
         other = record and record.version == serving and other_labels(record, config)
-        relabelled = other and may_delete(client, project, counts.predictions.get(serving, 0))
+        relabelled = other and may_delete(client, project, stored.get(serving, 0))
         stale = record is None or not record.finished or relabelled
         # Not more than are known to have no text, nor fewer: they would hide as many that nothing told of.
         if missing != unusable or ranked < held or strays or stale:
@@ -120,7 +120,7 @@ class Reconciler:
         elif ranked > held:
             tidy(client, index, project, serving)
         # While versions overlap every task has two predictions, rightly.
-        repeated = client.drop_repeated(project, serving) if counts.predictions.keys() == {serving} else 0
+        repeated = client.drop_repeated(project, serving) if stored.keys() == {serving} else 0
         if repeated:
             logger.info("project %s: %d repeated predictions deleted", project, repeated)
 

@@ -70,7 +70,7 @@ class Reranking:
         """
         self.forget_other_labels()
         missing = pool.count_missing(self.session, *self.name)
-        self.restore(missing)
+        self.restore()
         self.begin_steps(missing)
         self.rank_first(missing)
         if self.share_out():
@@ -162,9 +162,9 @@ class Reranking:
         fields = {"distribution": known, "drawn_from": FEW if known else 0, "earlier": earlier}
         return made.model_copy(update=fields)
 
-    def restore(self, missing: int) -> None:
+    def restore(self) -> None:
         """Rank again what Label Studio holds scores of, when Redis lost the index; nothing is predicted."""
-        lost = self.client.counts(self.project).unlabelled - missing - self.index.count(*self.name)
+        lost = pool.count_scored(self.session, *self.name) - self.index.count(*self.name)
         share, before = self.settings.holdout_share, lost
         for chunk in batches(pool.scored(self.session, *self.name) if lost > 0 else (), CHUNK):
             known = self.index.known(*self.name, [task["id"] for task in chunk])

@@ -20,8 +20,7 @@ QUIET = 120.0
 
 def tidy(client: LabelStudioClient, index: RankingIndex, project: str, version: str) -> None:
     """Take out of the ranking what is no longer in the pool; nothing is read when the numbers agree."""
-    held = client.counts(project).unlabelled - pool.count_missing(client.session, project, version)
-    if index.count(project, version) <= held:
+    if index.count(project, version) <= pool.count_scored(client.session, project, version):
         return
     for ids in index.strangers(project, version, client.each_unlabelled_id(project)):
         # What was ranked while the pool was read is in it all the same.

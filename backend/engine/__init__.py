@@ -24,8 +24,8 @@ Precision = Literal["auto", "bf16", "f32", "int8"]
 POOL_STREAMS = 2
 """Batches of many reports that OpenVINO computes at once, each with its share of the threads.
 
-Faster than all threads on one batch, and one compiles its kernels while another computes. A single report is slower:
-4.6 and 7.5 ms on two threads. The bits are the same.
+Faster than all threads on one batch, because one compiles its kernels while another computes; a single report would
+be slower. The bits are the same (seen with two threads).
 """
 
 
@@ -56,10 +56,12 @@ def open_engine(folder: Path, *, kind: Kind, precision: Precision, threads: int,
     """Load the model of a folder; raises ModelError naming what is missing or damaged.
 
     `auto` is bf16 where the processor computes it natively, else f32. `int8` is for OpenVINO, in a folder that has it.
-    Torch gets one thread fewer than this process may use cores, and knows no streams.
+    OpenVINO computes `streams` batches at once, if threads and cores can be shared out among them; torch computes one,
+    with one thread fewer than this process may use cores.
     """
     if kind == "openvino":
-        return OpenVinoEngine(folder, precision, threads, min(streams, threads))
+        shared = threads % streams == 0 and streams <= cores()
+        return OpenVinoEngine(folder, precision, threads, streams if shared else 1)
     return TorchEngine(folder, precision, spared(threads))
 
 

@@ -8,7 +8,8 @@ has many reports of each: of 4,000 reports 414 batches are made, where batches o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +74,9 @@ def run(sequences: Sequence[NDArray[np.int64]], model: ModelFolder, forward: For
 def run_all(
     sequences: Sequence[NDArray[np.int64]],
     model: ModelFolder,
-    forward: Callable[[Iterable[Batch]], Iterator[NDArray[np.float32]]],
+    forward: Callable[[Iterable[Batch]], Generator[NDArray[np.float32]]],
 ) -> list[NDArray[np.float32]]:
-    """`run` by a `forward` that takes all batches and gives the logits of each, in their order."""
+    """`run` by a `forward` that takes all batches and gives the logits of each in order; it is closed at last."""
     lengths = [len(sequence) for sequence in sequences]
     if max(lengths, default=0) > model.max_tokens:
         raise ModelError("A sequence is too long for the model", f"{max(lengths)} tokens, {model.max_tokens} fit")
@@ -84,9 +85,10 @@ def run_all(
     filled = [position for position, length in enumerate(lengths) if length]
     batches = [[filled[i] for i in batch] for batch in plan([lengths[position] + 2 for position in filled])]
     padded = (pad([sequences[position] for position in batch], model) for batch in batches)
-    for batch, logits in zip(batches, forward(padded), strict=True):
-        for row, position in enumerate(batch):
-            results[position] = _probabilities(logits[row, 1 : lengths[position] + 1], model)
+    with closing(forward(padded)) as computed:
+        for batch, logits in zip(batches, computed, strict=True):
+            for row, position in enumerate(batch):
+                results[position] = _probabilities(logits[row, 1 : lengths[position] + 1], model)
     return results
 
 

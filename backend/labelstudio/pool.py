@@ -24,6 +24,11 @@ def count_missing(session: Session, project: str, version: str) -> int:
     return first(session, project, _lacking(version), "id", 1, with_computed=False)[0]
 
 
+def count_scored(session: Session, project: str, version: str) -> int:
+    """How many tasks `scored` looks at; one request."""
+    return first(session, project, (*UNLABELLED, _held_by(version)), "id", 1, with_computed=False)[0]
+
+
 def count_holding(session: Session, project: str, version: str) -> int:
     """How many tasks, labelled ones too, have predictions of the version; one request."""
     return first(session, project, (_held_by(version),), "id", 1, with_computed=False)[0]

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.normalizers import NFKC
 
-from backend.engine import Engine
+from backend.engine import POOL_STREAMS, Engine, cores
 from backend.engine.openvino import OpenVinoEngine, library
 from backend.engine.tokenizer import TextTokenizer
 from backend.engine.torch import TorchEngine, load_classifier
@@ -137,6 +137,15 @@ def test_what_serves_takes_an_artefact_for_its_engine_as_a_model_folder(every_fo
         assert set(found.spans) == set(REPORTS[0].spans)
 
 
+def test_a_model_folder_computes_many_reports_in_streams(
+    every_format: list[Artefact], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "backend.engine.openvino")
+    folder = next(artefact.folder for artefact in every_format if artefact.format == "openvino")
+    open_saved(folder, SETTINGS.model_copy(update={"threads": 2}))
+    assert f"in {min(POOL_STREAMS, cores())} streams" in caplog.text
+
+
 def test_an_artefact_that_is_there_is_replaced_and_others_stay(tiny_model: Path, tmp_path: Path) -> None:
     for name in ("safetensors", "mine"):
         (tmp_path / "out" / name).mkdir(parents=True)
@@ -245,8 +254,8 @@ def test_openvino_in_8_bits_says_so_whatever_was_asked_for(tiny_model: Path, tmp
     assert opened == ["int8"] * 2
 
 
-def test_layers_in_8_bits_share_their_kernels(tiny_model: Path, tmp_path: Path) -> None:
-    """OpenVINO 2026.4 compiles a kernel for each zero point before a GELU: none but 0 may occur."""
+def test_no_layer_in_8_bits_has_a_zero_point_but_0(tiny_model: Path, tmp_path: Path) -> None:
+    """OpenVINO 2026.4 compiles a kernel for each other one before a GELU, so that layers do not share theirs."""
     int8.quantise(tiny_model, [r.text for r in REPORTS], tmp_path)
     graph = library().Core().read_model(str(tmp_path / "openvino.xml"))
     steps = [node for node in graph.get_ops() if node.get_type_name() == "FakeQuantize"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from backend.engine import POOL_STREAMS, cores
 from backend.engine.openvino import INT8_FILES
 from backend.errors import Unavailable
 from backend.model_card import ModelCard, Quantisation
@@ -173,7 +174,12 @@ def test_damaged_8_bits_do_not_stop_a_version_from_serving(
 
 @pytest.mark.parametrize("passes", [True, False])
 def test_a_promoted_version_is_published_with_what_came_of_8_bits(
-    redis: Redis, valkey_socket: Path, tiny_base: Path, tmp_path: Path, passes: bool
+    redis: Redis,
+    valkey_socket: Path,
+    tiny_base: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    passes: bool,
 ) -> None:
     values = {
         "home": tmp_path,
@@ -207,6 +213,9 @@ def test_a_promoted_version_is_published_with_what_came_of_8_bits(
     served = load_predictor(parts.registry.model_folder("1", version), published, CONFIG.labels, parts.settings)
     assert isinstance(served, ModelPredictor)
     assert (served.engine.precision == "int8") == passes
-    judged = open_version(parts.registry, parts.settings, "1", version, CONFIG, in_8_bits=False)[0]
+    caplog.set_level("INFO", "backend.engine.openvino")
+    two = parts.settings.model_copy(update={"threads": 2})
+    judged = open_version(parts.registry, two, "1", version, CONFIG, in_8_bits=False)[0]
+    assert f"in {min(POOL_STREAMS, cores())} streams" in caplog.text
     assert isinstance(judged, ModelPredictor)
     assert judged.engine.precision in ("bf16", "f32")
