@@ -35,7 +35,7 @@ ATTENTION = "ScaledDotProductAttention"
 MASK = "attention_mask"
 
 KEPT_KERNELS = 1000
-"""Kernels that OpenVINO keeps, four or five for each shape of a batch: of 200 shapes, or of 100 in each of two streams.
+"""Kernels that OpenVINO keeps in each stream, four or five for each shape of a batch: those of 200 shapes or more.
 
 It would keep 5,000, a megabyte for each shape: a rank job grew from 0.6 GB at 1,000 reports to 1.8 GB at 50,000.
 """
@@ -185,7 +185,7 @@ def compile_graph(
         "NUM_STREAMS": streams,
         # Pinned threads of several processes would all sit on the same first cores.
         "ENABLE_CPU_PINNING": False,
-        "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS // streams,  # of each
+        "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS,
         **more,
     }
     try:
