@@ -1,6 +1,6 @@
 """Reports per second of each precision, against one report at a time by transformers, and against the machine's limit.
 
-    python -m benchmarks.throughput [--model DIR] [--reports 10000] [--sample 200] [--rounds 5] [--threads N] [--json]
+    python -m benchmarks.throughput [--model DIR] [--reports 10000] [--sample 1000] [--rounds 3] [--threads N] [--json]
 
 Ours is `predict` of the network alone: tokens, windows, batches, spans, uncertainty; the network in 32 bits, bf16 and 8
 bits. The peer is transformers' `pipeline("token-classification")`, float32, one report at a time, on the same weights

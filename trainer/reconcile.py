@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 
 from backend.errors import BackendError
-from backend.labelstudio import pool
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import parse_label_config
+from backend.labelstudio.pool import count_missing, count_scored
 from backend.logs import type_and_place
 from backend.records import Connection
 from trainer.parts import WorkerParts, reason_of
@@ -107,8 +107,8 @@ class Reconciler:
         serving, record = registry.serving(project), registry.ranking(project)
         unusable = record.without_text if record and record.version == serving else 0
         stored = client.model_versions(project)
-        missing = pool.count_missing(client.session, project, serving)
-        ranked, held = index.count(project, serving), pool.count_scored(client.session, project, serving)
+        missing = count_missing(client.session, project, serving)
+        ranked, held = index.count(project, serving), count_scored(client.session, project, serving)
         strays = deletable(client, project, stored, serving)
         config = parse_label_config(registry.label_config(project) or "")
         other = record and record.version == serving and other_labels(record, config)

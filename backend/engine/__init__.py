@@ -56,12 +56,11 @@ def open_engine(folder: Path, *, kind: Kind, precision: Precision, threads: int,
     """Load the model of a folder; raises ModelError naming what is missing or damaged.
 
     `auto` is bf16 where the processor computes it natively, else f32. `int8` is for OpenVINO, in a folder that has it.
-    OpenVINO computes `streams` batches at once, if threads and cores can be shared out among them; torch computes one,
+    OpenVINO computes `streams` batches at once, if there are cores and the threads divide evenly; torch computes one,
     with one thread fewer than this process may use cores.
     """
     if kind == "openvino":
-        shared = threads % streams == 0 and streams <= cores()
-        return OpenVinoEngine(folder, precision, threads, streams if shared else 1)
+        return OpenVinoEngine(folder, precision, threads, streams if threads % streams == 0 else 1)
     return TorchEngine(folder, precision, spared(threads))
 
 

@@ -76,14 +76,15 @@ class OpenVinoEngine:
         half = "bf" in _reported(compiled, "INFERENCE_PRECISION_HINT")
         self.precision = "int8" if _computes_int8(compiled) else "bf16" if half else "f32"
         self.max_tokens, self.window = self._model.max_tokens, self._model.window
-        self._requests = [compiled.create_infer_request() for _ in range(streams)]
+        # OpenVINO makes fewer streams than asked for where this process may use fewer cores.
+        self._requests = [compiled.create_infer_request() for _ in range(int(_reported(compiled, "NUM_STREAMS")))]
         self._inputs = {name for entry in compiled.inputs for name in entry.get_names()}
         logger.info(
             "OpenVINO computes in %s (asked for: %s) with %s threads in %d streams",
             self.precision,
             precision,
             _reported(compiled, "INFERENCE_NUM_THREADS"),
-            streams,
+            len(self._requests),
         )
 
     def probabilities(self, sequences: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
