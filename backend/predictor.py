@@ -1,7 +1,7 @@
 """From report text to a prediction: the one path that serves, ranks and is evaluated.
 
-Two kinds: rules with span memory (before there is a network), and a trained version in the mode its
-card names. Both answer in input order; the network computes identical texts once. No Label Studio in here.
+Two kinds: rules with span memory (before there is a network), and a trained version in the mode its card names. Both
+answer in input order; the network computes identical texts once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from backend.ner.decoding import viterbi
 from backend.ner.prediction import Prediction
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
-from backend.ner.uncertainty import mean_token_entropy
+from backend.ner.uncertainty import doubted, token_entropy
 from backend.registry import MEMORY
 from backend.rules import EMPTY_MEMORY, SpanMemory, propose, uncertainty
 from backend.rules.fold import fold
@@ -53,7 +53,7 @@ class Predictor(Protocol):
         """One prediction per text, in order."""
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
-        """The spans of each prediction, for those who need no uncertainty."""
+        """The spans of each prediction; their scores are those of their sources, which know nothing of the report."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class RulesPredictor:
 
     def _one(self, text: str, spans: Sequence[Span]) -> Prediction:
         doubt = uncertainty(text, spans)
-        return Prediction(tuple(spans), doubt, doubt, self.version)
+        return Prediction(tuple(doubted(spans, doubt)), doubt, doubt, self.version)
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,9 @@ class Tagged:
 class ModelPredictor:
     """A trained network, alone or together with rules.
 
-    `labels` are the project's at this moment: spans of labels that vanished are dropped, labels the
-    network was not trained on come from rules and memory. `temperature` makes its probabilities honest: it
-    changes uncertainties and span scores, never the spans. `trust` says what wins where both propose. `fresh` are
-    strings that annotators labelled since: they are proposed in every mode.
+    `labels` are the project's at this moment: spans of labels that vanished are dropped, labels the network was not
+    trained on come from rules and memory. `temperature` makes its probabilities honest: it changes uncertainties and
+    scores, never the spans. `trust` says what wins where both propose. `fresh`: strings labelled since, for every mode.
     """
 
     version: str
@@ -140,9 +139,12 @@ class ModelPredictor:
         ]
 
     def decode(self, tagged: Tagged) -> Prediction:
-        """Spans in this version's mode, with the uncertainty."""
-        doubt = mean_token_entropy(temper(tagged.probabilities, self.temperature))
-        return Prediction(tuple(self._with_fresh(tagged.text, self.spans(tagged))), doubt, doubt, self.version)
+        """Spans in this version's mode, their scores lowered by the network's doubt, with the uncertainty."""
+        entropies = token_entropy(temper(tagged.probabilities, self.temperature))
+        doubt = float(entropies.mean()) if len(entropies) else 0.0
+        spans = self._with_fresh(tagged.text, self.spans(tagged))
+        found = doubted(spans, doubt, tagged.encoding.offsets, entropies)
+        return Prediction(tuple(found), doubt, doubt, self.version)
 
     def _with_fresh(self, text: str, spans: Sequence[Span]) -> list[Span]:
         return complete(spans, remembered(text, self.labels, self.fresh))
@@ -195,9 +197,8 @@ def overlay(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
 
 def remembered(text: str, labels: Sequence[str], memory: SpanMemory) -> list[Span]:
     """What memory alone proposes, under the conditions of the rules."""
-    if not memory.labelled or not memory.find(fold(text), frozenset(labels)):
-        return []
-    return [span for span in propose(text, labels, memory) if span.source == "memory"]
+    found = propose(text, labels, memory) if memory.labelled and memory.find(fold(text), frozenset(labels)) else []
+    return [span for span in found if span.source == "memory"]
 
 
 def complete(found: Sequence[Span], terms: Sequence[Span]) -> list[Span]:
@@ -220,12 +221,12 @@ def _holds(term: Span, other: Span) -> bool:
 
 def extend(predictor: Predictor, reports: Iterable[tuple[str, Sequence[Span]]]) -> Predictor:
     """The predictor with a memory that knows further annotated reports as well."""
+    if not isinstance(predictor, RulesPredictor | ModelPredictor):
+        return predictor
+    memory = predictor.memory.extended(reports)
     if isinstance(predictor, RulesPredictor):
-        return replace(predictor, memory=predictor.memory.extended(reports))
-    if isinstance(predictor, ModelPredictor):
-        memory = predictor.memory.extended(reports)
-        return replace(predictor, memory=memory, fresh=memory.beyond(predictor.memory))
-    return predictor
+        return replace(predictor, memory=memory)
+    return replace(predictor, memory=memory, fresh=memory.beyond(predictor.memory))
 
 
 def open_model(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from tokenizers import Tokenizer, models
 
 from backend.batches import Item, parse_items
@@ -12,12 +13,14 @@ from backend.engine.tokenizer import TextTokenizer
 from backend.errors import ModelError
 from backend.merging import Trust
 from backend.model_card import Mode
+from backend.ner.prediction import Prediction
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
 from backend.predictor import ModelPredictor, RulesPredictor, extend, open_model, overlay, temper
 from backend.rules import EMPTY_MEMORY, SpanMemory
 from backend.settings import Settings
 from tests.networks import write_network
+from trainer.corpus import read
 
 SCHEME = LabelScheme(("HR", "EVENT"))
 ALPHABET = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", *"心率次分甲乙丙丁0123456789/，"]
@@ -180,9 +183,7 @@ def test_a_temperature_changes_doubt_and_scores_but_no_span(predictor: ModelPred
         assert cold.spans == mild.spans == hot.spans
         assert cold.uncertainty < mild.uncertainty < hot.uncertainty
         assert hot.priority == hot.uncertainty
-        # Of a merge the scores are measured precisions.
-        changed = [c.score != m.score for c, m in zip(cold.spans, mild.spans, strict=True)]
-        assert any(changed) == (mode == "model")
+        assert all(c.score > h.score for c, h in zip(cold.spans, hot.spans, strict=True))
 
 
 @pytest.mark.parametrize("temperature", [0.25, 0.9, 2.0, 10.0])
@@ -194,6 +195,49 @@ def test_tempered_probabilities_stay_probabilities_in_the_same_order(temperature
     assert (tempered.argmax(axis=1) == given.argmax(axis=1)).all()
     assert tempered[1, 0] > 0.999
     assert (tempered[0, 0] > 0.7) == (temperature < 1)
+
+
+POOL = Path(__file__).parents[1] / "examples" / "ecg_reports" / "gold.json"
+
+
+def agreement(predictions: Sequence[Prediction]) -> tuple[float, float]:
+    """Rank correlation of the uncertainty with the lowest and with the mean region score of each report."""
+    shown = [found for found in predictions if found.spans]
+    doubts = [found.uncertainty for found in shown]
+    scores = [[span.score for span in found.spans] for found in shown]
+    lowest, middle = [min(row) for row in scores], [sum(row) / len(row) for row in scores]
+    return spearmanr(doubts, lowest)[0], spearmanr(doubts, middle)[0]
+
+
+def test_region_scores_of_the_rules_fall_as_the_uncertainty_that_ranks_rises() -> None:
+    corpus = read(POOL).dataset
+    memory = SpanMemory.from_reports((report.text, report.spans) for report in corpus.reports[:100])
+    rules = RulesPredictor("rules-1", corpus.labels, memory)
+    predictions = rules.predict([report.text for report in corpus.reports[100:]])
+    assert max(agreement(predictions)) < -0.5
+    first = sorted(predictions, key=lambda found: -found.uncertainty)[:20]
+    assert all(span.score < 0.9 for found in first for span in found.spans)
+
+
+@pytest.mark.parametrize("mode", ["rules", "model", "merged"])
+def test_no_region_is_surer_than_the_network_that_ranks_whatever_proposed_it(
+    predictor: ModelPredictor, mode: Mode
+) -> None:
+    memory = SpanMemory.from_reports([("甲乙，丙", [Span(0, 2, "EVENT")])] * 9)
+    known = replace(predictor, mode=mode, memory=memory, fresh=memory)
+    sure, unsure = known.predict(["甲乙，心率72次/分", "甲乙，心率55次/分"])
+    assert min(span.score for span in sure.spans) > 0.7
+    assert Span(0, 2, "EVENT") in unsure.spans
+    assert all(span.score <= 1 - unsure.uncertainty < 1 for span in unsure.spans)
+    rates = [span.score for span in unsure.spans if span.label == "HR"]
+    assert all(score < 0.61 for score in rates), "two of its five characters are a guess"
+
+
+def test_what_is_evaluated_keeps_the_scores_of_its_sources(predictor: ModelPredictor) -> None:
+    rules = replace(predictor, mode="rules")
+    (found,), (shown,) = rules.find(["心率55次/分"]), rules.predict(["心率55次/分"])
+    assert list(shown.spans) == found
+    assert found[0].score > 0.9 > shown.spans[0].score
 
 
 def test_rules_predict_without_a_network() -> None:

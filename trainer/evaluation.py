@@ -175,8 +175,8 @@ def as_score(scores: SpanScores) -> Score:
 
 def predict_spans(predictor: Predictor, reports: Sequence[Report]) -> Found:
     """What the predictor says about the reports, in its own mode."""
-    predictions = predictor.predict([report.text for report in reports])
-    return {report.task_id: list(p.spans) for report, p in zip(reports, predictions, strict=True)}
+    found = predictor.find([report.text for report in reports])
+    return {report.task_id: spans for report, spans in zip(reports, found, strict=True)}
 
 
 def _sides(reports: Sequence[Report], found: Found) -> tuple[list[Sequence[Span]], list[Sequence[Span]]]:

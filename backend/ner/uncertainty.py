@@ -5,10 +5,14 @@ Entropy is divided by the logarithm of the number of tags, so that values compar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from backend.ner.spans import Span
 
 
 def token_entropy(probabilities: NDArray[Any]) -> NDArray[np.float64]:
@@ -38,3 +42,28 @@ def mean_token_entropy(probabilities: NDArray[Any]) -> float:
     0.5
     """
     return float(token_entropy(probabilities).mean()) if len(probabilities) else 0.0
+
+
+def doubted(
+    spans: Iterable[Span],
+    doubt: float,
+    offsets: NDArray[np.int64] | None = None,
+    entropies: NDArray[np.float64] | None = None,
+) -> list[Span]:
+    """The spans with scores that agree with the ranking: that of their source times 1 - doubt.
+
+    `doubt` (0..1) is what ranks the report, so that a report asked first shows no region as certain, whatever proposed
+    it (a string remembered from one report has score 1). Where a network ranks, `offsets` [n, 2] and `entropies` [n]
+    are those of its tokens, and the mean over the tokens that a span touches counts if it is higher.
+
+    >>> [span.score for span in doubted([Span(0, 2, "HR"), Span(4, 6, "HR", 0.5)], 0.25)]
+    [0.75, 0.375]
+    """
+    found = []
+    for span in spans:
+        most = doubt
+        if offsets is not None and entropies is not None and len(offsets):
+            touched = (offsets[:, 0] < span.end) & (offsets[:, 1] > span.start)
+            most = max(doubt, float(entropies[touched].mean()) if touched.any() else 0.0)
+        found.append(replace(span, score=span.score * (1.0 - most)))
+    return found
