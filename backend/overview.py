@@ -89,8 +89,8 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
 def models(parts: Parts, project: str) -> list[dict[str, Any]]:
     """All versions newest first, the rules last, each with its scores and whether it serves.
 
-    `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with`, `f1_interval`
-    that of `f1`.
+    `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with` on
+    `compared_reports` reports, `f1_interval` that of `f1`; `labels_lost` and `debt` are those of the decision.
     """
     registry = parts.registry
     serving = registry.serving(known(parts, project))
@@ -224,6 +224,9 @@ def _model(card: ModelCard, serving: str, *, usable: bool) -> dict[str, Any]:
         "compared_with": card.decision.serving,
         "difference": card.decision.difference,
         "interval": card.decision.interval,
+        "compared_reports": card.decision.reports,
+        "labels_lost": card.decision.labels_lost,
+        "debt": card.decision.debt,
         "f1_interval": card.evaluation.interval,
         "usable": usable,
         "base_model": card.base_model,

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 
 from console.highlight import colour
-from console.texts import Words
+from console.sentences import interval as interval_of
+from console.words import Words
 
 Row = dict[str, Any]
 Chart = alt.LayerChart | alt.FacetChart
@@ -103,7 +104,7 @@ def confusion(labels: list[str], counts: list[list[int]], ink: str, say: Words) 
 
 def _point(model: Row, say: Words) -> Row:
     """A round as a point, with the interval of its F1 where its card has one."""
-    interval = model["f1_interval"]
+    interval = interval_of(model["f1_interval"])
     low, high = interval or (model["f1"], model["f1"])
     return {
         "reports": model["reports"],

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from console import sentences
 from console.api import ApiError, Backend
-from console.texts import Words
+from console.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,12 @@ def problem(say: Words, error: ApiError) -> None:
         st.error(say("problem.down", value=error.value), icon=":material/cloud_off:")
         return
     head = {503: say("problem.redis"), 401: say("problem.key")}.get(error.status, "")
-    what = f"{error.what}: {error.value}" if error.value else error.what
-    lines = [f"**{head}**"] if head else []
-    st.error(
-        "\n\n".join([*lines, _plain(what), *([_plain(error.hint)] if error.hint else [])]), icon=":material/error:"
-    )
+    if say.language == "zh":
+        lines = list(sentences.error(error.what, error.value, error.status))
+    else:
+        lines = [_plain(f"{error.what}: {error.value}" if error.value else error.what), _plain(error.hint)]
+    lines = [f"**{head}**"] * bool(head) + [line for line in lines if line]
+    st.error("\n\n".join(lines), icon=":material/error:")
 
 
 def has_project(desk: Desk) -> bool:

@@ -12,7 +12,8 @@ from backend.settings import Settings
 from console.api import ApiError, Backend, Row, backend_url
 from console.desk import Desk, problem, show
 from console.screens import errors, parse, queue, training
-from console.texts import LANGUAGES, Language, Words
+from console.texts import LANGUAGES, Language
+from console.words import Words
 
 WRONG_KEY_SECONDS = 1.0
 """A wrong key costs its session this long."""

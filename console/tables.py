@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.parsing.formats import csv_head, csv_rows
-from console.texts import Words
+from console.sentences import interval
+from console.words import Words
 
 Row = dict[str, Any]
 KINDS = ("mean", "fastest", "slowest")
@@ -38,7 +39,7 @@ def key_figures(report: Row, say: Words) -> list[Figure]:
 def diagnoses(report: Row, say: Words) -> list[Row]:
     """One row per diagnosis."""
     return [
-        _row(say, name=d["canonical"], certainty=say(f"certainty.{d['certainty']}"), **_found(d))
+        _row(say, name=d["canonical"], certainty=say(f"certainty.{d['certainty']}"), **_found(d, say))
         for d in report["diagnoses"]
     ]
 
@@ -54,7 +55,7 @@ def events(report: Row, say: Words) -> list[Row]:
             unit=event["unit"] or "",
             percent=event["percent"],
             time=_times(event["times"]),
-            **_found(event),
+            **_found(event, say),
         )
         for event in report["events"]
     ]
@@ -70,7 +71,7 @@ def heart_rates(report: Row, say: Words) -> list[Row]:
             unit=r["unit"],
             of=r["of"] or "",
             time=_clock(r["time"]),
-            **_found(r),
+            **_found(r, say),
         )
         for r in report["heart_rates"]
     ]
@@ -86,7 +87,7 @@ def measurements(report: Row, say: Words) -> list[Row]:
             unit=m["unit"] or "",
             of=m["of"] or "",
             time=_clock(m["time"]),
-            **_found(m),
+            **_found(m, say),
         )
         for m in report["measurements"]
     ]
@@ -122,7 +123,7 @@ def history(models: Iterable[Row], say: Words) -> list[Row]:
             "F1": model["f1"],
             say("training.gain"): _gain(model),
             say("training.decision"): _decision(model, say),
-            say("training.why"): model["reason"],
+            say("training.why"): say.decision(model),
         }
         for model in models
         if model["round"]
@@ -146,8 +147,8 @@ def _row(say: Words, **cells: Any) -> Row:
     return {say(f"column.{name}"): cell for name, cell in cells.items()}
 
 
-def _found(item: Row) -> Row:
-    return {"text": item["text"], "confidence": item["confidence"], "source": item["source"]}
+def _found(item: Row, say: Words) -> Row:
+    return {"text": item["text"], "confidence": item["confidence"], "source": say.source(item["source"])}
 
 
 def _with_unit(item: Row) -> str:
@@ -170,7 +171,8 @@ def _times(moments: Sequence[Mapping[str, Any]]) -> str:
 def _gain(model: Row) -> str:
     if model["difference"] is None:
         return ""
-    ends = f" ({model['interval'][0]:+.3f} … {model['interval'][1]:+.3f})" if model["interval"] else ""
+    spread = interval(model["interval"])
+    ends = f" ({spread[0]:+.3f} … {spread[1]:+.3f})" if spread else ""
     return f"{model['difference']:+.3f}{ends}"
 
 

@@ -1,12 +1,11 @@
 """Every word of the interface, Chinese and English side by side.
 
-What the backend says in words of its own (reasons, hints) is English; of those with a fixed wording there is a
-Chinese form under `said.`, the others are shown as they are.
+What the backend says in words of its own is English: fixed words have a Chinese form under `said.`, of sentences
+`console.sentences` makes one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 Language = Literal["zh", "en"]
@@ -49,6 +48,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "parse.text": ("报告文本", "Report text"),
     "parse.hint": ("把一份心电报告粘贴到这里", "Paste an ECG report here"),
     "parse.file": ("或上传一份文件（txt、docx）", "or upload a file (txt, docx)"),
+    "parse.upload": ("选择文件", "Upload"),
+    "parse.limit": ("每份不超过 5 MB", "5 MB per file at most"),
     "parse.run": ("解析", "Parse"),
     "parse.example": ("示例", "Example"),
     "parse.clear": ("清空", "Clear"),
@@ -240,39 +241,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "said.evaluating": ("评估", "evaluating"),
     "said.exporting": ("导出", "exporting"),
     "said.ranking": ("排序", "ranking"),
+    "said.quantising": ("量化为 8 位", "quantising"),
+    "source.model": ("模型", "model"),
+    "source.memory": ("记忆", "memory"),
+    "source.lexicon": ("词典", "lexicon"),
+    "source.rule": ("数值规则", "number rule"),
 }
-
-
-@dataclass(frozen=True)
-class Words:
-    """The texts in one language, called with a key; raises KeyError for an unknown one."""
-
-    language: Language = "zh"
-
-    def __call__(self, key: str, **values: object) -> str:
-        """The text, its {names} filled in."""
-        text = TEXTS[key][0 if self.language == "zh" else 1]
-        return text.format(**values) if values else text
-
-    def said(self, words: object) -> str:
-        """What the backend said, translated where its wording is fixed.
-
-        >>> Words("zh").said("token entropy"), Words("zh").said("something new")
-        ('逐字熵', 'something new')
-        """
-        key = f"said.{words}"
-        return self(key) if key in TEXTS else str(words or "")
-
-    def label(self, label: str) -> str:
-        """What a label is called; labels of other projects by themselves."""
-        key = f"label.{label}"
-        return self(key) if key in TEXTS else label
-
-    def duration(self, seconds: float) -> str:
-        """Minutes and seconds.
-
-        >>> Words("en").duration(75)
-        '1:15'
-        """
-        minutes, rest = divmod(max(0, round(seconds)), 60)
-        return f"{minutes}:{rest:02d}"

@@ -97,7 +97,7 @@ def _suspects(desk: Desk, label: str, limit: int) -> None:
     if found["suspects"]:
         st.caption(say("errors.shown", shown=len(found["suspects"]), total=found["total"]))
         keys = ("errors.task", "errors.gold", "errors.expected", "errors.strength", "errors.excerpt", "queue.reason")
-        st.html(table_html([say(key) for key in keys], [_suspect(row) for row in found["suspects"]]))
+        st.html(table_html([say(key) for key in keys], [_suspect(desk, row) for row in found["suspects"]]))
     else:
         st.caption(say("errors.unsuspected"))
     if found["inconsistencies"]:
@@ -105,9 +105,9 @@ def _suspects(desk: Desk, label: str, limit: int) -> None:
         st.dataframe(tables.inconsistencies(found["inconsistencies"], say), hide_index=True, width="stretch")
 
 
-def _suspect(row: Row) -> list[str]:
+def _suspect(desk: Desk, row: Row) -> list[str]:
     excerpt = (
         excerpt_html(row, row["label"] or row["expected"]) if row["text"] else escape(f"[{row['start']}, {row['end']})")
     )
     labels = [label_html(row[name]) for name in ("label", "expected")]
-    return [_task(row), *labels, f"{row['strength']:.2f}", excerpt, escape(row["reason"])]
+    return [_task(row), *labels, f"{row['strength']:.2f}", excerpt, escape(desk.say.suspect(row))]

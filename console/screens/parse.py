@@ -15,7 +15,7 @@ from backend.parsing.formats import to_csv
 from console import highlight, tables
 from console.api import ApiError
 from console.desk import Desk, problem
-from console.texts import Words
+from console.words import Words
 
 EXAMPLE = (
     "24小时动态心电图：窦性心律，全天总心搏数 103450 次，平均心率 72次/分，最慢心率 45次/分（03:12），"
@@ -24,6 +24,12 @@ EXAMPLE = (
     "结论：1、窦性心律 2、频发室性早搏 3、一度房室传导阻滞 4、ST-T改变，考虑心肌缺血可能"
 )
 FIGURES_IN_A_ROW = 4
+UPLOADER = """<style>
+[data-testid=stFileUploaderDropzone] button p, [data-testid=stFileUploaderDropzoneInstructions] span {{font-size: 0}}
+[data-testid=stFileUploaderDropzone] button p::after {{content: "{upload}"; font-size: 1rem}}
+[data-testid=stFileUploaderDropzoneInstructions] span::after {{content: "{limit}"; font-size: .875rem}}
+</style>"""
+"""Streamlit writes these two in English only."""
 LISTS = {
     "diagnoses": tables.diagnoses,
     "events": tables.events,
@@ -70,6 +76,7 @@ def _input(desk: Desk) -> None:
         example.button(say("parse.example"), width="stretch", on_click=_put, args=(desk, EXAMPLE))
         clear.button(say("parse.clear"), width="stretch", on_click=_put, args=(desk, ""))
     with file:
+        st.html(UPLOADER.format(upload=say("parse.upload"), limit=say("parse.limit")))
         st.file_uploader(
             say("parse.file"), type=["txt", "docx"], key="upload", on_change=_read, args=(desk,), max_upload_size=5
         )
@@ -127,12 +134,16 @@ def _result(say: Words, parsed: Parsed) -> None:
         st.subheader(say("parse.report"))
         st.html(highlight.legend_html({label: say.label(label) for label in _labels(report)}))
         with st.container(border=True):
-            st.html(highlight.report_html(parsed.text, report["spans"]))
+            st.html(highlight.report_html(parsed.text, _named(report["spans"], say)))
         st.caption(say("parse.version", version=report["version"]))
     with right:
         st.subheader(say("parse.result"))
         _lists(report, say)
         _downloads(report, say)
+
+
+def _named(spans: list[dict[str, Any]], say: Words) -> list[dict[str, Any]]:
+    return [{**span, "source": say.source(span["source"])} for span in spans]
 
 
 def _labels(report: dict[str, Any]) -> list[str]:

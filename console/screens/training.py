@@ -45,7 +45,7 @@ def _head(desk: Desk, status: Row, serving: Row) -> None:
     for column, key, figure in zip(numbers, keys, figures, strict=True):
         column.metric(say(key), figure, border=True)
     if status["damage"]:
-        st.error(status["damage"])
+        st.error(desk.say.sentence(status["damage"]))
     if status["target"] != status["serving"]:
         st.info(say("training.target", target=status["target"]), icon=":material/sync:")
 
@@ -68,7 +68,11 @@ def _live(desk: Desk) -> None:
     if not status["jobs"]:
         st.caption(desk.say("training.idle"))
     for kind, failure in status["failures"].items():
-        words = {"kind": desk.say.said(kind), "times": failure["failures"], "reason": failure["reason"]}
+        words = {
+            "kind": desk.say.said(kind),
+            "times": failure["failures"],
+            "reason": desk.say.sentence(failure["reason"]),
+        }
         st.warning(desk.say("training.failed", **words), icon=":material/warning:")
 
 

@@ -22,7 +22,7 @@ def script(name: str, url: str, project: str, language: str) -> None:
 
     from console.api import ApiError, Backend
     from console.desk import Desk, show
-    from console.texts import Words
+    from console.words import Words
 
     screen, backend, lost = import_module(f"console.screens.{name}"), Backend(url), None
     try:

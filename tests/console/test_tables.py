@@ -8,7 +8,7 @@ from backend.parsing import parse
 from backend.predictor import RulesPredictor
 from console import tables
 from console.screens.parse import EXAMPLE
-from console.texts import Words
+from console.words import Words
 from tests.console.site import LABELS
 
 ZH = Words("zh")

@@ -11,7 +11,8 @@ import pytest
 from backend.error_analysis import ErrorKind, Shape
 from backend.model_card import Method, Mode, Verdict
 from backend.parsing.report import Certainty, Kind
-from console.texts import LANGUAGES, TEXTS, Words
+from console.texts import LANGUAGES, TEXTS
+from console.words import Words
 from tests.console.site import LABELS, ROOT
 
 SOURCES = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "console").rglob("*.py")))
