@@ -93,7 +93,10 @@ def card(number: int, scores: Mapping[str, LabelScore], project: str = "1") -> M
         ),
         decision=Decision(
             promote=number != 4,
-            reason="F1 on 18 reports rose" if number != 4 else "F1 on 15 reports fell",
+            reason=f"Promoted (network and rules merged): it is better, F1 {merged:.3f} on 18 reports, held out."
+            if number != 4
+            else f"Kept {before}: the candidate is worse, F1 {merged:.3f} on 15 reports, held out.",
+            reports=18 if number != 4 else 15,
             serving=before,
             state="better" if number != 4 else "worse",
             difference=round(gain, 3),

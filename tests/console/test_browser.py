@@ -131,7 +131,7 @@ def test_a_file_that_is_no_document_is_refused_in_words(visit: Callable[..., Pag
     (tmp_path / "bad.docx").write_bytes(b"PK\x03\x04 no archive")
     page = visit()
     page.set_input_files("input[type=file]", tmp_path / "bad.docx")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("no Word document")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("不是 Word 文件")
 
 
 def test_the_language_is_switched_and_kept(visit: Callable[..., Page]) -> None:

@@ -153,7 +153,8 @@ def test_a_running_round_shows_stage_step_and_time_left(backend: Site) -> None:
 
 def test_a_failed_round_is_told_with_its_reason(backend: Site) -> None:
     backend.queue.failed("1", "retrain", "Label Studio cannot be reached", now=0.0)
-    assert "Label Studio cannot be reached" in screen("training", backend.url).warning[0].value
+    assert "无法连接 Label Studio" in screen("training", backend.url).warning[0].value
+    assert "Label Studio cannot be reached" in screen("training", backend.url, language="en").warning[0].value
 
 
 def test_nothing_to_parse_is_a_warning_and_clear_forgets_the_result(backend: Site) -> None:
@@ -189,7 +190,7 @@ def test_training_shows_what_serves_and_every_round_with_its_reason(backend: Sit
     rounds = app.dataframe[0].value
     assert rounds["轮次"].tolist() == [5, 4, 3, 2, 1]
     assert rounds["结论"].tolist()[:2] == ["启用 · 更好", "未启用 · 更差"]
-    assert rounds["理由"].tolist()[1] == "F1 on 15 reports fell"
+    assert rounds["理由"].tolist()[1].startswith("保留 ecg-r0003-00000003：F1 比 ecg-r0003-00000003 低 0.010")
     assert len(app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")) == 2
 
 

@@ -1,0 +1,130 @@
+"""What the backend says in English, in Chinese: all of it is known, and no English is left on any screen."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backend.model_card import Verdict
+from console import sentences
+from console.screens.parse import EXAMPLE
+from console.words import Words
+from tests.console import site
+from tests.console.conftest import Site
+from tests.console.test_screens import button, html, screen
+from trainer.corpus import read
+
+TRAINER = "\n".join(path.read_text("utf-8") for path in sorted((site.ROOT / "trainer").glob("*.py")))
+KNOWN = {
+    "HR", "VALUE", "TIME", "EVENT", "DIAG", "F1", "JSON", "CSV", "txt", "docx", "MB", "ms", "Label", "Studio", "Redis",
+}  # fmt: skip
+"""Names that are the same in Chinese."""
+
+
+def model(state: str | None = "better", **fields: Any) -> dict[str, Any]:
+    given = {
+        "state": state, "promoted": True, "mode": "merged", "method": "holdout", "compared_with": "ecg-r1",
+        "compared_reports": 18, "difference": 0.031, "interval": [0.01, 0.05], "labels_lost": [], "debt": 0.0,
+        "reason": "Promoted: it is better.",
+    }  # fmt: skip
+    return {**given, **fields}
+
+
+def latin(text: str) -> set[str]:
+    """Latin words outside of what is quoted as code, of versions and of addresses."""
+    plain = re.sub(r"`[^`]*`|https?://\S+|ecg-r[0-9a-f-]+|rules-1|:material/\w+:", " ", text)
+    return set(re.findall(r"[A-Za-z][A-Za-z]+\d*|F1", plain))
+
+
+def test_a_decision_is_told_by_its_figures() -> None:
+    assert sentences.decision(model()) == (
+        "启用（规则 + 模型）：F1 比 ecg-r1 高 0.031（95 % 区间 +0.010 至 +0.050，留出集，18 份报告）。"
+    )
+    kept = model("worse", promoted=False, difference=-0.2, interval=None, labels_lost=["HR"], method="cross-validation")
+    assert sentences.decision(kept) == ("保留 ecg-r1：F1 比 ecg-r1 低 0.200（交叉验证，18 份报告）；标签 HR 明显变差。")
+    few = model("too few reports", difference=None, interval=None, compared_reports=0)
+    assert sentences.decision(few) == "启用（规则 + 模型）：与 ecg-r1 相比，只有 0 份报告可供比较。"
+    debt = model("losses add up", promoted=False, difference=-0.006, debt=0.014)
+    assert "累计将比最好的版本低 0.014" in sentences.decision(debt)
+
+
+@pytest.mark.parametrize("state", get_args(Verdict))
+@pytest.mark.parametrize("difference", [None, 0.0, 0.1, -0.1])
+def test_every_decision_is_chinese(state: str, difference: float | None) -> None:
+    assert latin(sentences.decision(model(state, difference=difference))) <= {"F1"}
+
+
+def test_an_interval_without_width_is_not_shown() -> None:
+    assert "区间" not in sentences.decision(model(difference=0.0, interval=[0.0, 0.0]))
+
+
+def test_a_card_without_figures_keeps_its_sentence() -> None:
+    assert sentences.decision(model(None)) == "Promoted: it is better."
+
+
+def test_every_stage_of_a_round_and_a_ranking_has_a_chinese_name() -> None:
+    stages = set(re.findall(r'"?stage"?[=:] ?f?"([^"]+)"', TRAINER)) | set(
+        re.findall(r'progress\(f?"([^"]+)"', TRAINER)
+    )
+    assert {"training", "quantising", "ranking", "reading annotations"} <= stages
+    for stage in stages:
+        said = re.sub(r"\{[^}]*\}", "7", stage)
+        assert not latin(Words("zh").said(said).replace("Hugging Face", "")), said
+        assert Words("en").said(said)
+
+
+@pytest.mark.parametrize(("label", "expected"), [("", "DIAG"), ("DIAG", ""), ("DIAG", "EVENT"), ("DIAG", "DIAG")])
+def test_a_suspect_is_told_by_its_labels(label: str, expected: str) -> None:
+    assert latin(sentences.suspect({"label": label, "expected": expected})) <= {"DIAG", "EVENT"}
+
+
+def test_an_error_that_is_not_known_has_a_chinese_heading_and_is_quoted() -> None:
+    assert sentences.error("A new thing", "`7`", 400) == ("请求有误", "原文：`A new thing: '7'`")
+    assert not latin("".join(sentences.error("A new thing", "x")))
+
+
+def shown(app: AppTest) -> Iterator[str]:
+    """All words on a screen: of elements, cells of tables, charts and what is told when hovering."""
+    for kind in ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "success"):
+        yield from (str(element.value) for element in app.get(kind))
+    for kind in ("button", "text_area", "text_input", "number_input", "slider", "selectbox", "multiselect", "tab"):
+        yield from (str(element.label) for element in app.get(kind))
+    for metric in app.metric:
+        yield from (metric.label, str(metric.value), str(metric.delta))
+    yield from (option for box in (*app.selectbox, *app.multiselect) for option in box.options)
+    yield from (str(bar.proto.text) for bar in app.get("progress"))
+    yield re.sub(
+        r"<style>.*?</style>|<(?!mark)[^>]*>|(?:style|data-label)=\"[^\"]*\"|\bmark\b|\btitle=",
+        " ",
+        html(app),
+        flags=re.S,
+    )
+    for table in app.dataframe:
+        named = json.loads(table.proto.columns or "{}")
+        yield from (str((named.get(name) or {}).get("label") or name) for name in table.value if name != "url")
+        kept = table.value.drop(columns=["task", "url"], errors="ignore").astype(object).fillna("")
+        yield from (str(cell) for cell in kept.to_numpy().ravel())
+
+
+def own_words() -> str:
+    """Those of the reports themselves; an excerpt may begin or end within one."""
+    words = {word for report in read(site.POOL).dataset.reports for word in latin(report.text)} | latin(EXAMPLE)
+    return " ".join(sorted(words))
+
+
+@pytest.mark.parametrize("name", ["parse", "queue", "training", "errors"])
+def test_no_english_is_left_on_a_chinese_screen(backend: Site, name: str) -> None:
+    backend.run_round(step=20)
+    backend.queue.set_progress("1", "retrain", {"stage": "cross-validation, fold 2", "step": 3, "steps": 9})
+    backend.queue.failed("1", "rank", "Redis does not answer: ConnectionError. start it, or check REDIS_URL", now=0.0)
+    app = screen(name, backend.url)
+    if name == "parse":
+        app = button(app, "示例")
+    reports = own_words()
+    left = {word for text in shown(app) for word in latin(text) if word not in reports} - KNOWN
+    assert not left - {"None"}
