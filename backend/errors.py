@@ -17,9 +17,17 @@ Messages never carry report text or tokens: they reach clients and INFO logs.
 
 from __future__ import annotations
 
+import re
+
 
 class BackendError(Exception):
-    """An error with three parts: `what` went wrong, `value` that caused it, `hint` what to do."""
+    """An error with three parts: `what` went wrong, `value` that caused it, `hint` what to do.
+
+    As a string it is one or two sentences.
+
+    >>> str(BackendError("Which Label Studio?", hint="give --url")), str(BackendError("No such version", "v1"))
+    ('Which Label Studio? Give --url.', 'No such version: v1.')
+    """
 
     status = 500
 
@@ -27,8 +35,15 @@ class BackendError(Exception):
         self.what = what
         self.value = str(value)
         self.hint = hint
-        parts = [what + (f": {self.value}" if self.value else ""), hint]
-        super().__init__(". ".join(part for part in parts if part))
+        parts = (what + (f": {self.value}" if self.value else ""), hint)
+        super().__init__(" ".join(_sentence(part) for part in parts if part))
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless it begins with a name (`a.json`, ecgal_x, --url), and with a full stop."""
+    first = re.match(r"[a-z]+(?=[ ,;:]|$)", text)
+    text = text[0].upper() + text[1:] if first else text
+    return text if text.endswith((".", "?", "!", "…")) else f"{text}."
 
 
 class SettingsError(BackendError):

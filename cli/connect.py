@@ -58,7 +58,7 @@ def resolve(settings: Settings, stored: Connection | None, url: str, token: str,
     if not address:
         raise SettingsError("Which Label Studio?", hint="give --url or set LABEL_STUDIO_URL")
     if not secret:
-        raise SettingsError("An access token is needed", hint="give --token or set LABEL_STUDIO_API_KEY")
+        raise SettingsError("Which access token?", hint="give --token or set LABEL_STUDIO_API_KEY")
     # Only a URL that was given for this project is kept: the settings may change.
     kept = stored.backend_url if stored and not settings.public_url else ""
     return Connection(url=address, token=SecretStr(secret), backend_url=(backend_url or kept).rstrip("/"))

@@ -48,7 +48,7 @@ def errors(
 ) -> None:
     """Missed, spurious, boundary and label errors, their patterns, and what to annotate next."""
     if (data is None) == (project is None) or (project is not None and model is not None):
-        raise click.UsageError("give --data FILE, with or without --model DIR, or --project ID alone")
+        raise click.UsageError("Which reports? Give --data FILE, with or without --model DIR, or --project ID alone.")
     analysed = _stored(project) if data is None else _computed(data, label_config, annotators, model)
     if no_text:
         analysed = replace(analysed, analysis=without_texts(analysed.analysis))

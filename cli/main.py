@@ -38,7 +38,7 @@ class Commands(click.Group):
         except BackendError as error:
             raise click.ClickException(str(error)) from None
         except RedisError as error:
-            what = f"Redis does not answer ({type(error).__name__}). Start `ecgal up` or check REDIS_URL and ECG_HOME"
+            what = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."
             raise click.ClickException(what) from None
 
 

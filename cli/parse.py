@@ -57,7 +57,7 @@ def parse(
 ) -> None:
     """Parse reports (.txt, .docx, .csv, .jsonl, - for standard input) into structured data."""
     if model and project:
-        raise click.UsageError("--model and --project exclude each other")
+        raise click.UsageError("Which of the two? Give --model or --project.")
     read = [_read(file, column, kind) for file in files]
     predictor, labels = _predictor(model, project)
     items = list(chain.from_iterable(read))

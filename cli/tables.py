@@ -126,7 +126,7 @@ def _groups(scores: dict[str, Any]) -> str:
 
 
 def _spread(interval: list[float] | None) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval and interval[0] != interval[1] else ""
 
 
 def _job(job: dict[str, Any]) -> str:

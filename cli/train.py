@@ -92,7 +92,7 @@ def _train(
 def _plan(settings: Settings, chosen: Mapping[str, Any], texts: list[str], config: LabelConfig) -> Plan:
     unlabelled = texts_of(chosen["unlabelled"], config) if chosen["unlabelled"] else []
     if chosen["self_training"] and not unlabelled:
-        raise click.UsageError("--self-training needs --unlabelled FILE")
+        raise click.UsageError("Which reports does --self-training label? Give --unlabelled FILE.")
     fields = {name: chosen[name] for name in COMMON if chosen[name] is not None}
     return Plan(
         preset=chosen["preset"],

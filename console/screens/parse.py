@@ -26,7 +26,7 @@ EXAMPLE = (
 FIGURES_IN_A_ROW = 4
 UPLOADER = """<style>
 [data-testid=stFileUploaderDropzone] button p, [data-testid=stFileUploaderDropzoneInstructions] span {{font-size: 0}}
-[data-testid=stFileUploaderDropzone] button p::after {{content: "{upload}"; font-size: 1rem}}
+[data-testid=stFileUploaderDropzone] button p::after {{content: "{upload}"; font-size: .875rem}}
 [data-testid=stFileUploaderDropzoneInstructions] span::after {{content: "{limit}"; font-size: .875rem}}
 </style>"""
 """Streamlit writes these two in English only."""

@@ -39,7 +39,7 @@ def test_an_option_that_is_none_is_refused_by_name(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["start=/x", "seed=1", "threads=9", "minutes=1"])
 def test_what_has_a_setting_of_its_own_is_no_option(text: str) -> None:
-    with pytest.raises(SettingsError, match="use "):
+    with pytest.raises(SettingsError, match="Use "):
         parse_options(text)
 
 
