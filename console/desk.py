@@ -51,9 +51,7 @@ def problem(say: Words, error: ApiError) -> None:
     head = {503: say("problem.redis"), 401: say("problem.key")}.get(error.status, "")
     what = f"{error.what}: {error.value}" if error.value else error.what
     lines = [f"**{head}**"] if head else []
-    st.error(
-        "\n\n".join([*lines, _plain(what), *([_plain(error.hint)] if error.hint else [])]), icon=":material/error:"
-    )
+    st.error("\n\n".join([*lines, plain(what), *([plain(error.hint)] if error.hint else [])]), icon=":material/error:")
 
 
 def has_project(desk: Desk) -> bool:
@@ -65,7 +63,7 @@ def has_project(desk: Desk) -> bool:
     return bool(desk.project)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text in Markdown; what stands in backquotes stays code."""
     for sign in "\\*_[]<>$~#:":
         text = text.replace(sign, f"\\{sign}")
