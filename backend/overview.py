@@ -106,8 +106,8 @@ def left_out_of(parts: Parts, project: str) -> dict[str, Any]:
 def models(parts: Parts, project: str) -> list[dict[str, Any]]:
     """All versions newest first, the rules last, each with its scores and whether it serves.
 
-    `usable`: it can be promoted. `left_out`: what its round did not use of what people annotated. `interval` is that of `difference`, the F1 gained over `compared_with`, `f1_interval`
-    that of `f1`.
+    `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with`, `f1_interval`
+    that of `f1`. `left_out`: what the version's round did not use of what people annotated.
     """
     registry = parts.registry
     serving = registry.serving(known(parts, project))

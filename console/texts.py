@@ -6,7 +6,6 @@ Chinese form under `said.`, the others are shown as they are.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -251,47 +250,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "said.too long": ("过长", "too long"),
     "said.too short": ("过短", "too short"),
     "said.shifted": ("偏移", "shifted"),
-    "said.it is not an object": ("区域数据格式不正确", "it is not an object"),
-    "said.it belongs to another control than …": ("属于另一个标注控件", "it belongs to another control than …"),
-    "said.it has no label": ("没有标签", "it has no label"),
-    "said.its label … is not in the labelling configuration": (
-        "标签 {value} 不在标注配置中",
-        "its label {value} is not in the labelling configuration",
-    ),
-    "said.its offsets are not whole numbers": ("位置不是整数", "its offsets are not whole numbers"),
-    "said.its offsets do not fit the text": ("位置超出报告范围", "its offsets do not fit the text"),
-    "said.its text is not what the report holds, but stands elsewhere in the report": (
-        "位置有偏移：所标文字在报告的另一处",
-        "its text is not what the report holds there, but stands elsewhere in the report",
-    ),
-    "said.it covers only white space": ("只包含空白", "it covers only white space"),
-    "said.overlaps another region": (
-        "与另一个区域重叠（保留较长的）",
-        "it overlaps another region; the longest counts",
-    ),
-    "said.it has several labels, the first is used": (
-        "有多个标签，只采用第一个",
-        "it has several labels, and the first is used",
-    ),
-    "said.the export holds only its number": ("只有编号，没有内容", "only its number is known"),
-    "said.it has no list of regions": ("没有区域列表", "it has no list of regions"),
-    "said.another annotation of the task was taken": (
-        "同一任务采用了另一份标注",
-        "another annotation of the task was taken",
-    ),
-    "said.none of its regions can be placed in the report": (
-        "没有一个区域能在报告中定位",
-        "none of its regions can be placed in the report",
-    ),
-    "said.no usable text under …: over 20000 characters": (
-        "{value} 下的文本超过 20000 字",
-        "the text under {value} has more than 20000 characters",
-    ),
-    "said.no usable text under …: not valid Unicode (a lone surrogate)": (
-        "{value} 下的文本不是有效的 Unicode",
-        "the text under {value} is not valid Unicode",
-    ),
-    "said.no usable text under …": ("{value} 下没有可用文本", "no usable text under {value}"),
     "said.reading annotations": ("读取标注", "reading annotations"),
     "said.pre-training": ("继续预训练", "pre-training"),
     "said.training": ("训练", "training"),
@@ -299,10 +257,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "said.exporting": ("导出", "exporting"),
     "said.ranking": ("排序", "ranking"),
 }
-
-
-_NAMED = re.compile(r"""'.*'|".*"|data\.[^ :]+|(?<=than )\S+ on \S+""")
-"""A label, a key of the data or a control in a reason."""
 
 
 @dataclass(frozen=True)
@@ -324,16 +278,6 @@ class Words:
         """
         key = f"said.{words}"
         return self(key) if key in TEXTS else str(words or "")
-
-    def reason(self, words: str) -> str:
-        """Why something was left out; the label, key or control that is named stays as it is.
-
-        >>> Words("zh").reason("its label 'EDU' is not in the labelling configuration")
-        "标签 'EDU' 不在标注配置中"
-        """
-        named = _NAMED.search(words)
-        key = f"said.{_NAMED.sub('…', words, count=1)}"
-        return self(key, value=named[0] if named else "") if key in TEXTS else words
 
     def label(self, label: str) -> str:
         """What a label is called; labels of other projects by themselves."""

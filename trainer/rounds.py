@@ -53,7 +53,8 @@ def nothing_to_learn(dataset: FrozenDataset) -> str:
     rejects = rejected(dataset)
     told = [row.sentence for row in left_out.summary(rejects)]
     skipped = sum(reject.reason == left_out.NOT_SUBMITTED for reject in rejects)
-    told += [f"{skipped} tasks have only skipped annotations or drafts"] if skipped else []
+    has = "task has" if skipped == 1 else "tasks have"
+    told += [f"{skipped} {has} only skipped annotations or drafts"] if skipped else []
     return "no annotation to train on" + (f": {'; '.join(told)}" if told else "")
 
 

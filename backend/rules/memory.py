@@ -38,8 +38,9 @@ class SpanMemory:
     ) -> SpanMemory:
         """Count over annotated reports; strings of `known` (as in `labelled`) count against as well.
 
-        White space at the edges of a span is no part of its string. Neither way count occurrences that touch a labelled span, and unlabelled findings (EVENT, DIAG) that are
-        negated: `find`'s caller drops those anyway, they say nothing against the string.
+        White space at the edges of a span is no part of its string. Neither way count occurrences that touch a
+        labelled span, and unlabelled findings (EVENT, DIAG) that are negated: `find`'s caller drops those anyway, they
+        say nothing against the string.
         """
         folded = [(fold(text), sorted(spans)) for text, spans in reports]
         labelled: dict[str, Counter[str]] = {}

@@ -10,6 +10,7 @@ import streamlit as st
 from console import charts, tables
 from console.api import ApiError
 from console.desk import Desk, has_project, plain, problem
+from console.reasons import reason
 
 Row = dict[str, Any]
 REFRESH_SECONDS = 3.0
@@ -70,7 +71,7 @@ def _not_used(desk: Desk, row: Row) -> str:
     if len(row["tasks"]) > len(links):
         links.append(say("training.left_out.more", tasks=len(row["tasks"])))
     what = say(key, annotations=row["annotations"], regions=row["regions"])
-    return say("training.left_out.row", what=what, tasks=", ".join(links), reason=plain(say.reason(row["reason"])))
+    return say("training.left_out.row", what=what, tasks=", ".join(links), reason=plain(reason(row["reason"], say)))
 
 
 def _live(desk: Desk) -> None:

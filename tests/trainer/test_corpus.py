@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from backend.errors import BackendError, CorpusError
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from backend.ner.spans import Span, resolve_overlaps
+from backend.ner.spans import Span, resolve_overlaps, trimmed
 from trainer.corpus import Corpus, Form, Tally, read, write
 from trainer.corpus.conll import escape, unescape
 from trainer.dataset import Report, freeze, frozen
@@ -425,7 +425,8 @@ def random_corpus(seed: int) -> Corpus:
     for number in range(dice.randint(1, 6)):
         text = "".join(dice.choices(letters, k=dice.randint(0, 30)))
         cuts = sorted(dice.sample(range(len(text) + 1), k=min(len(text) + 1, dice.randint(0, 8))))
-        pairs = [(a, b) for a, b in pairwise(cuts) if text[a:b].strip() and dice.random() < 0.7]
+        ranges = [trimmed(text, a, b) for a, b in pairwise(cuts)]
+        pairs = [(a, b) for a, b in ranges if a < b and dice.random() < 0.7]
         spans = tuple(Span(a, b, dice.choice(labels)) for a, b in pairs)
         reports.append(Report(number * 3, dice.randint(0, 99), text, spans))
     config = LabelConfig("ner", "doc", "report.body", labels)
