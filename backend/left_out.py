@@ -18,6 +18,9 @@ from backend.registry import Registry, write_atomic
 FILE = "left_out.json"
 NOT_SUBMITTED = "skipped or draft"
 """Reason of a task that nobody has submitted an annotation of: it is counted, nobody is warned."""
+SKIPPED, DRAFT, UNTOUCHED, SAME = "skipped", "draft", "not annotated", "the same as another region"
+NO_LOSS = {NOT_SUBMITTED, SKIPPED, DRAFT, UNTOUCHED, SAME}
+"""Reasons that take nothing away from a person who submitted."""
 NAMED = 5
 """Tasks that a sentence names; more are counted."""
 
@@ -81,11 +84,12 @@ def newest(registry: Registry, project: str) -> Reading:
 
 
 def summary(rejects: Iterable[RejectedAnnotation]) -> list[LeftOut]:
-    """What was left out by reason, the most regions first; what nobody submitted is not in it."""
+    """What was left out by reason, the most regions first; reasons that take nothing away are not in it."""
     found: dict[str, list[RejectedAnnotation]] = {}
     for reject in rejects:
-        if reject.regions or reject.annotations:
-            found.setdefault(kind(reject.reason), []).append(reject)
+        reason = kind(reject.reason)
+        if reason not in NO_LOSS and (reject.regions or reject.annotations):
+            found.setdefault(reason, []).append(reject)
     rows = [
         LeftOut(
             reason=reason,

@@ -112,7 +112,7 @@ def trained(card: dict[str, Any]) -> str:
             f"{card['output']}: {card['version']}, {training['steps']} steps in {training['seconds']:.0f} s",
             f"judged on {len(evaluation['tasks'])} reports ({evaluation['method']}), * serves",
             _table(("mode", *SCORES), rows),
-            *card["dataset"]["left_out"],
+            *card["left_out"],
         ]
     )
 

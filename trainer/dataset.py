@@ -11,13 +11,10 @@ from typing import Any, Literal
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import LONGEST_REPORT, annotation_spans, is_trainable, task_text
-from backend.left_out import NOT_SUBMITTED, kind
+from backend.left_out import DRAFT, NO_LOSS, NOT_SUBMITTED, SAME, SKIPPED, UNTOUCHED, kind
 from backend.ner.spans import Span, resolve_overlaps
 from backend.ranking.control import is_holdout
 
-_SKIPPED, _DRAFT, _UNTOUCHED = _NO_WORK = ("skipped", "draft", "not annotated")
-"""Reasons that take nothing away from a person who submitted."""
-_SAME = "the same as another region"
 _UNPLACED = ("its offsets ", "its text ")
 """What reasons of regions begin with whose place is not known."""
 
@@ -112,7 +109,7 @@ def take(task: dict[str, Any], config: LabelConfig, annotators: Annotators = "gr
     rejects = [_whole(task_id, a, reason) for a in annotations if (reason := _refusal(a))]
     usable = [a for a in annotations if not _refusal(a)]
     if not usable:
-        return Taken(None, tuple(rejects) or (Reject(task_id, _UNTOUCHED),), NOT_SUBMITTED)
+        return Taken(None, tuple(rejects) or (Reject(task_id, UNTOUCHED),), NOT_SUBMITTED)
     chosen, passed = _choose(usable, annotators)
     rejects += [_whole(task_id, a, "another annotation of the task was taken") for a in passed]
     return _agreed(task_id, text, chosen, rejects, config)
@@ -131,7 +128,7 @@ def number(value: object) -> int | None:
 
 def _told(taken: Taken) -> list[Reject]:
     """What a round tells of a task: all lost work of people, else why it gives no report."""
-    work = [r for r in taken.rejects if r.reason not in _NO_WORK and not r.reason.endswith(_SAME)]
+    work = [r for r in taken.rejects if kind(r.reason) not in NO_LOSS]
     return work or ([Reject(taken.rejects[0].task_id, taken.problem)] if taken.problem else [])
 
 
@@ -162,7 +159,7 @@ def _refusal(annotation: object) -> str:
     if not isinstance(annotation, dict):
         return "the export holds only its number"
     if not is_trainable(annotation):
-        return _SKIPPED if annotation.get("was_cancelled") else _DRAFT
+        return SKIPPED if annotation.get("was_cancelled") else DRAFT
     return "" if isinstance(annotation.get("result"), list) else "it has no list of regions"
 
 
@@ -232,7 +229,7 @@ def _spans(task_id: int, annotation: dict[str, Any], text: str, config: LabelCon
     kept, dropped = resolve_overlaps(dict.fromkeys(found))
     places = [f"region at {span.start}..{span.end}: overlaps another region" for span in dropped]
     again = Counter(found) - Counter(set(found))
-    places += [f"region at {span.start}..{span.end}: {_SAME}" for span in again.elements()]
+    places += [f"region at {span.start}..{span.end}: {SAME}" for span in again.elements()]
     return kept, [*lost, *(_region(task_id, annotation, place) for place in places)]
 
 

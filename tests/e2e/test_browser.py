@@ -187,7 +187,7 @@ def drawn(stack: Stack) -> LabelProject:
 def test_regions_drawn_over_blanks_and_line_ends_are_all_learned(page: Page, drawn: LabelProject) -> None:
     task = min(drawn.data())
     page.goto(f"{drawn.stack.label_studio.url}/projects/{drawn.id}/data?task={task}")
-    page.get_by_text("复查完成").wait_for()
+    page.locator("[class*=richtext]").filter(has_text="复查完成").first.wait_for()
     draw(page, "4", ("今", "left"), ("查", "right"))
     draw(page, "4", ("结", "left"), ("稳", "right"))
     draw(page, "5", ("。", "right"), ("，完", "left"))
