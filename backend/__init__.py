@@ -16,6 +16,8 @@ Learning
     backend.http.label_studio    POST /webhook: a hint
     backend.job_queue            hints -> at most one waiting round (RQ)
     trainer.jobs                 the round in a worker: train, judge, rank, switch
+    backend.labelstudio.regions  a labelled region -> offsets in the report
+    backend.left_out             what a round did not use, in sentences
     backend.registry             versions and pointers as files
     backend.labelstudio.pool     what a version has predicted of the pool, and what not
     backend.rank_shards          a large ranking cut into jobs

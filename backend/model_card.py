@@ -6,9 +6,9 @@ Written once as `card.json` beside the weights and never changed. The format is 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from backend.merging import Trust
 
@@ -44,14 +44,25 @@ class Score(_Record):
 
 
 class RejectedAnnotation(_Record):
-    """An annotation, or a region of one, that was not trained on."""
+    """An annotation, or a region of one, that was not trained on, and how many were lost."""
 
     task: int
     reason: str
+    annotation: int | None = None
+    annotations: int = 0
+    regions: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, fields: Any) -> Any:
+        """A region's reject of an older card counts as one region."""
+        if isinstance(fields, dict) and "regions" not in fields and str(fields.get("reason", "")).startswith("region "):
+            return {**fields, "regions": 1}
+        return fields
 
 
 class DatasetSummary(_Record):
-    """The frozen dataset of a round."""
+    """The frozen dataset of a round; `left_out` says in sentences what the rejects are."""
 
     hash: str
     reports: int
@@ -60,6 +71,7 @@ class DatasetSummary(_Record):
     annotations: list[int]
     holdout_tasks: list[int]
     rejects: list[RejectedAnnotation] = []
+    left_out: list[str] = []
 
 
 class Evaluation(_Record):

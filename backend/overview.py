@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend import left_out
 from backend.error_analysis import ErrorAnalysis, ErrorKind, SpanError, Suspect, read_analysis
 from backend.errors import BadRequest, Conflict, NotFound
 from backend.job_queue import Kind
@@ -16,6 +17,8 @@ from backend.parts import Parts
 from backend.registry import RULES_VERSION
 
 ROUNDS_SHOWN = 10
+LINKS = 20
+"""Tasks of one reason that an answer links to."""
 KINDS: tuple[Kind, ...] = ("retrain", "rank")
 _FIGURES = {
     "version", "labels", "annotated", "texts", "summary", "confusion", "by_label", "by_source", "by_report_kind",
@@ -82,8 +85,22 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "failures": {kind: failure for kind in KINDS if (failure := parts.queue.failure(project, kind))},
         "outcomes": {kind: outcome for kind in KINDS if (outcome := parts.queue.outcome(project, kind))},
         "ranking": ranking.model_dump(exclude={"distribution", "earlier"}) if ranking and ranking.finished else None,
+        "left_out": left_out_of(parts, project),
         "rounds": [_round(card) for card in cards],
     }
+
+
+def left_out_of(parts: Parts, project: str) -> dict[str, Any]:
+    """What the newest round did not use of what people annotated, by reason, with links to the first tasks of each.
+
+    `regions` and `annotations` count, `tasks` are all of them; `not_submitted` counts tasks with nothing but skipped
+    annotations and drafts, of which nobody is warned.
+    """
+    reading, base = left_out.newest(parts.registry, project), _label_studio_url(parts, project)
+    told = left_out.to_json(reading.rejects)
+    for row in told["reasons"]:
+        row["urls"] = [url for task in row["tasks"][:LINKS] if (url := _task_url(base, project, task))]
+    return {"round": reading.round, **told}
 
 
 def models(parts: Parts, project: str) -> list[dict[str, Any]]:
@@ -91,6 +108,7 @@ def models(parts: Parts, project: str) -> list[dict[str, Any]]:
 
     `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with` on
     `compared_reports` reports, `f1_interval` that of `f1`; `labels_lost` and `debt` are those of the decision.
+    `left_out`: what the version's round did not use of what people annotated.
     """
     registry = parts.registry
     serving = registry.serving(known(parts, project))
@@ -232,4 +250,5 @@ def _model(card: ModelCard, serving: str, *, usable: bool) -> dict[str, Any]:
         "base_model": card.base_model,
         "serving": card.version == serving,
         "scores": score.model_dump() if score else None,
+        "left_out": left_out.to_json(card.dataset.rejects),
     }

@@ -9,10 +9,12 @@ import click
 from redis import Redis
 from redis.exceptions import RedisError
 
+from backend import overview
 from backend.errors import BackendError, Unavailable
 from backend.settings import Settings
 from cli.connect import reached_at
 from cli.health import HEARTBEAT_AGE, web_is_healthy
+from cli.tables import LINKS
 from trainer.doctor import Check, Local, run_checks
 from trainer.parts import WorkerParts
 
@@ -48,10 +50,21 @@ def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
     damage = parts.registry.damage(project, serving)
     checks.append(Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else ""))
+    checks.append(used_annotations(parts, project))
     eight_bits = (settings.engine, settings.precision) == ("openvino", "auto")
     if eight_bits and (slower := parts.registry.int8_damage(project, serving)):
         checks.append(Check("8 bits", False, slower, f"run `ecgal retrain --project {project}` for a new version"))
     return checks
+
+
+def used_annotations(parts: WorkerParts, project: str) -> Check:
+    """Whether the newest round used everything that people annotated; else where to look."""
+    rows = overview.left_out_of(parts, project)["reasons"]
+    if not rows:
+        return Check("annotations", True, "nothing that was submitted is left out")
+    where = [url for row in rows for url in row["urls"]][:LINKS]
+    fix = f"look at {' '.join(where)}; all: `ecgal status --project {project} --json`"
+    return Check("annotations", True, "; ".join(row["sentence"] for row in rows), fix)
 
 
 def listened(redis: Redis) -> set[str]:
@@ -68,10 +81,11 @@ def listened(redis: Redis) -> set[str]:
 
 
 def table(checks: list[Check]) -> str:
-    """One line per check, and under each failed one its fix."""
+    """One line per check, and under each failed one, or note, what to do."""
     width = max(len(check.name) for check in checks)
     lines = []
     for check in checks:
-        lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.what}")
+        state = "FAIL" if not check.ok else "note" if check.fix else "ok  "
+        lines.append(f"{state}  {check.name:<{width}}  {check.what}")
         lines += [f"      {'':<{width}}  fix: {check.fix}"] if check.fix else []
     return "\n".join(lines)

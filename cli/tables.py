@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 SCORES = ("precision", "recall", "f1")
+LINKS = 5
+"""Links to tasks below a line."""
 
 
 def queue(rows: list[dict[str, Any]]) -> str:
@@ -39,7 +41,9 @@ def models(rows: list[dict[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return _table(("", "version", "mode", "reports", "F1", "decision"), cells)
+    newest = next((row["left_out"] for row in rows if row["round"]), None)
+    told = [f"not used in the newest: {row['sentence']}" for row in newest["reasons"]] if newest else []
+    return "\n".join([_table(("", "version", "mode", "reports", "F1", "decision"), cells), *told])
 
 
 def status(fields: dict[str, Any]) -> str:
@@ -59,8 +63,20 @@ def status(fields: dict[str, Any]) -> str:
         ranking = fields["ranking"]
         order = f"{ranking['order_equal']}/{ranking['order_checked']} places equal in Label Studio"
         lines.append(f"ranking   {ranking['version']}: {ranking['tasks']} tasks in {ranking['seconds']} s, {order}")
+    lines += left_out(fields["left_out"])
     rounds = [(r["round"], r["version"], r["reports"], _f1(r["f1"]), r["reason"]) for r in fields["rounds"]]
     return "\n".join([*lines, *([_table(("round", "version", "reports", "F1", "decision"), rounds)] if rounds else [])])
+
+
+def left_out(found: dict[str, Any]) -> list[str]:
+    """What the newest round did not use, a line for each reason and under it where to look; then who did not submit."""
+    lines = []
+    for row in found["reasons"]:
+        lines += [f"not used  {row['sentence']}", *(f"          {url}" for url in row["urls"][:LINKS])]
+        more = len(row["urls"]) - LINKS
+        lines += [f"          and {more} more with --json"] if more > 0 else []
+    skipped = found["not_submitted"]
+    return [*lines, f"skipped   {skipped} {'task' if skipped == 1 else 'tasks'} (or drafts only)"] if skipped else lines
 
 
 def evaluation(report: dict[str, Any]) -> str:
@@ -96,6 +112,7 @@ def trained(card: dict[str, Any]) -> str:
             f"{card['output']}: {card['version']}, {training['steps']} steps in {training['seconds']:.0f} s",
             f"judged on {len(evaluation['tasks'])} reports ({evaluation['method']}), * serves",
             _table(("mode", *SCORES), rows),
+            *card["left_out"],
         ]
     )
 

@@ -71,9 +71,8 @@ def train(data: Path, label_config: Path | None, annotators: str, as_json: bool,
     settings = Settings.from_env()
     given = {name: chosen[name] for name in ("base_model", "seed") if chosen[name] is not None}
     card = _train(data, label_config, annotators, settings.model_copy(update=given), chosen)
-    show(
-        {"output": str(chosen["output"]), **card.model_dump(mode="json", exclude={"dataset"})}, as_json, tables.trained
-    )
+    told = {"output": str(chosen["output"]), **card.model_dump(mode="json", exclude={"dataset"})}
+    show({**told, "left_out": card.dataset.left_out}, as_json, tables.trained)
 
 
 def _train(

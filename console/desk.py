@@ -53,7 +53,7 @@ def problem(say: Words, error: ApiError) -> None:
     if say.language == "zh":
         lines = list(sentences.error(error.what, error.value, error.status))
     else:
-        lines = [_plain(f"{error.what}: {error.value}" if error.value else error.what), _plain(error.hint)]
+        lines = [plain(f"{error.what}: {error.value}" if error.value else error.what), plain(error.hint)]
     lines = [f"**{head}**"] * bool(head) + [line for line in lines if line]
     st.error("\n\n".join(lines), icon=":material/error:")
 
@@ -67,7 +67,7 @@ def has_project(desk: Desk) -> bool:
     return bool(desk.project)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text in Markdown; what stands in backquotes stays code."""
     for sign in "\\*_[]<>$~#:":
         text = text.replace(sign, f"\\{sign}")

@@ -140,6 +140,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "training.step": ("第 {step} / {steps} 步", "step {step} of {steps}"),
     "training.eta": ("约剩 {time}", "about {time} left"),
     "training.failed": ("上一次{kind}失败（{times} 次）：{reason}", "The last {kind} failed ({times}x): {reason}"),
+    "training.left_out": (
+        "最近一轮训练（第 {round} 轮）有部分人工标注未被使用",
+        "The newest round ({round}) did not use all that people annotated",
+    ),
+    "training.left_out.row": ("{what}未被使用（{tasks}）：{reason}", "{what} not used ({tasks}): {reason}"),
+    "training.left_out.regions": ("{regions} 个标注区域", "{regions} region(s)"),
+    "training.left_out.annotations": (
+        "{annotations} 份标注（含 {regions} 个区域）",
+        "{annotations} annotation(s) with {regions} region(s)",
+    ),
+    "training.left_out.task": ("任务 {task}", "task {task}"),
+    "training.left_out.more": ("等共 {tasks} 个任务", "{tasks} tasks in all"),
+    "training.not_submitted": (
+        "{tasks} 个任务只有跳过的标注或草稿，不参与训练。",
+        "{tasks} task(s) with only skipped annotations or drafts take no part in training.",
+    ),
     "training.retrain": ("立即训练", "Train now"),
     "training.queued": ("已排入队列：{job}", "Queued: {job}"),
     "training.curve": ("学习曲线", "Learning curve"),

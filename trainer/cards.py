@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from backend import left_out
 from backend.model_card import DatasetSummary, Decision, Evaluation, Mode, ModelCard, RejectedAnnotation
 from backend.settings import Settings
 from trainer import base_model
@@ -51,5 +52,20 @@ def _summary(dataset: FrozenDataset, holdout: Sequence[Report]) -> DatasetSummar
         tasks=[report.task_id for report in dataset.reports],
         annotations=[report.annotation_id for report in dataset.reports],
         holdout_tasks=[report.task_id for report in holdout],
-        rejects=[RejectedAnnotation(task=reject.task_id, reason=reject.reason) for reject in dataset.rejects],
+        rejects=(rejects := rejected(dataset)),
+        left_out=[row.sentence for row in left_out.summary(rejects)],
     )
+
+
+def rejected(dataset: FrozenDataset) -> list[RejectedAnnotation]:
+    """The dataset's rejects as cards keep them."""
+    return [
+        RejectedAnnotation(
+            task=reject.task_id,
+            reason=reject.reason,
+            annotation=reject.annotation_id,
+            annotations=reject.annotations,
+            regions=reject.spans,
+        )
+        for reject in dataset.rejects
+    ]

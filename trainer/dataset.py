@@ -11,8 +11,12 @@ from typing import Any, Literal
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import LONGEST_REPORT, annotation_spans, is_trainable, task_text
+from backend.left_out import DRAFT, NO_LOSS, NOT_SUBMITTED, SAME, SKIPPED, UNTOUCHED, kind
 from backend.ner.spans import Span, resolve_overlaps
 from backend.ranking.control import is_holdout
+
+_UNPLACED = ("its offsets ", "its text ")
+"""What reasons of regions begin with whose place is not known."""
 
 Annotators = Literal["ground-truth", "latest", "majority"]
 """Whose annotation of a task counts: the ground truth, else the latest; the latest; the majority on each span."""
@@ -105,7 +109,7 @@ def take(task: dict[str, Any], config: LabelConfig, annotators: Annotators = "gr
     rejects = [_whole(task_id, a, reason) for a in annotations if (reason := _refusal(a))]
     usable = [a for a in annotations if not _refusal(a)]
     if not usable:
-        return Taken(None, tuple(rejects) or (Reject(task_id, "not annotated"),), "skipped or draft")
+        return Taken(None, tuple(rejects) or (Reject(task_id, UNTOUCHED),), NOT_SUBMITTED)
     chosen, passed = _choose(usable, annotators)
     rejects += [_whole(task_id, a, "another annotation of the task was taken") for a in passed]
     return _agreed(task_id, text, chosen, rejects, config)
@@ -123,10 +127,9 @@ def number(value: object) -> int | None:
 
 
 def _told(taken: Taken) -> list[Reject]:
-    """What a round tells of a task: why it gives no report, else which regions do not fit."""
-    if taken.problem:
-        return [Reject(taken.rejects[0].task_id, taken.problem)]
-    return [reject for reject in taken.rejects if not reject.annotations]
+    """What a round tells of a task: all lost work of people, else why it gives no report."""
+    work = [r for r in taken.rejects if kind(r.reason) not in NO_LOSS]
+    return work or ([Reject(taken.rejects[0].task_id, taken.problem)] if taken.problem else [])
 
 
 def _labels_of(region: object) -> int:
@@ -156,7 +159,7 @@ def _refusal(annotation: object) -> str:
     if not isinstance(annotation, dict):
         return "the export holds only its number"
     if not is_trainable(annotation):
-        return "skipped" if annotation.get("was_cancelled") else "draft"
+        return SKIPPED if annotation.get("was_cancelled") else DRAFT
     return "" if isinstance(annotation.get("result"), list) else "it has no list of regions"
 
 
@@ -205,7 +208,12 @@ def _agreed(
             few = f"marked by {votes[span]} of {len(chosen)} annotators"
             reason = few if 2 * votes[span] <= len(chosen) else "overlaps another region"
             lost.append(_region(task_id, annotation, f"region at {span.start}..{span.end}: {reason}"))
-    report = Report(task_id, number(chosen[-1].get("id")) or 0, text, tuple(kept))
+    last = number(chosen[-1].get("id"))
+    if not kept and any(kind(reject.reason).startswith(_UNPLACED) for reject in lost):
+        # To learn that the report holds no entity would be wrong.
+        problem = "none of its regions can be placed in the report"
+        return Taken(None, (*lost, Reject(task_id, problem, last, len(chosen))), problem)
+    report = Report(task_id, last or 0, text, tuple(kept))
     used = sum(votes[span] for span in kept)
     return Taken(report, tuple(lost), annotations=len(chosen), spans=used)
 
@@ -218,8 +226,10 @@ def _spans(task_id: int, annotation: dict[str, Any], text: str, config: LabelCon
         spans, reasons = annotation_spans({"result": [region]}, text, config)
         found += spans
         lost += [_region(task_id, annotation, reason, _labels_of(region) - len(spans)) for reason in reasons]
-    kept, dropped = resolve_overlaps(found)
+    kept, dropped = resolve_overlaps(dict.fromkeys(found))
     places = [f"region at {span.start}..{span.end}: overlaps another region" for span in dropped]
+    again = Counter(found) - Counter(set(found))
+    places += [f"region at {span.start}..{span.end}: {SAME}" for span in again.elements()]
     return kept, [*lost, *(_region(task_id, annotation, place) for place in places)]
 
 

@@ -38,7 +38,7 @@ START = "start `ecgal up`"
 
 @dataclass(frozen=True)
 class Check:
-    """One finding; `fix` is empty when it is fine."""
+    """One finding; `fix` is empty when there is nothing to do. One that is `ok` with a fix is a note."""
 
     name: str
     ok: bool

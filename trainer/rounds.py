@@ -16,13 +16,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from backend import left_out
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import task_text
 from backend.model_card import ModelCard
 from backend.predictor import ModelPredictor
 from trainer import base_model
-from trainer.cards import card_of
+from trainer.cards import card_of, rejected
 from trainer.dataset import FrozenDataset, Report, freeze, split
 from trainer.error_analysis import analyse, write_analysis
 from trainer.evaluation import compare, score_modes
@@ -47,6 +48,16 @@ class Outcome:
     message: str
 
 
+def nothing_to_learn(dataset: FrozenDataset) -> str:
+    """Why a round without any report ends."""
+    rejects = rejected(dataset)
+    told = [row.sentence for row in left_out.summary(rejects)]
+    skipped = sum(reject.reason == left_out.NOT_SUBMITTED for reject in rejects)
+    has = "task has" if skipped == 1 else "tasks have"
+    told += [f"{skipped} {has} only skipped annotations or drafts"] if skipped else []
+    return "no annotation to train on" + (f": {'; '.join(told)}" if told else "")
+
+
 class Round:
     """One round of one project; `run` does all of it."""
 
@@ -65,7 +76,7 @@ class Round:
         self.progress(stage="reading annotations")
         config, dataset = self.freeze()
         if not dataset.reports:
-            return Outcome(None, "no annotation to train on")
+            return Outcome(None, nothing_to_learn(dataset))
         version = f"ecg-r{self.number:04d}-{self.content_hash(dataset)}"
         known = self.same_content(version)
         if known is not None:
@@ -84,7 +95,9 @@ class Round:
         xml = self.client.project(self.project).label_config
         self.registry.remember_label_config(self.project, xml)
         config = parse_label_config(xml)
-        return config, freeze(self.client.labelled_tasks(self.project), config)
+        dataset = freeze(self.client.labelled_tasks(self.project), config)
+        left_out.save(self.registry, self.project, left_out.Reading(round=self.number, rejects=rejected(dataset)))
+        return config, dataset
 
     def content_hash(self, dataset: FrozenDataset) -> str:
         """Eight hex digits of the annotations and settings that the weights depend on.

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from backend.errors import BadRequest
 from backend.labelstudio.config import LabelConfig
+from backend.labelstudio.regions import offsets
 from backend.ner.spans import Span, resolve_overlaps
 
 JsonObject = dict[str, Any]
@@ -181,7 +182,9 @@ def is_trainable(annotation: object) -> bool:
 def annotation_spans(annotation: object, text: str, config: LabelConfig) -> tuple[list[Span], list[str]]:
     """Sorted, disjoint spans of an annotation, and why its other regions were left out.
 
-    Relations, choices and whatever else is not a labels region is no reject. Reasons name regions by id.
+    Offsets are the datum (see `backend.labelstudio.regions`); white space at the edges of a region is no part of the
+    span, and regions that are the same span are one. Relations, choices and whatever else is not a labels region is no
+    reject. Reasons name regions by id.
     """
     result = annotation.get("result") if isinstance(annotation, dict) else None
     if not isinstance(result, list):
@@ -192,7 +195,7 @@ def annotation_spans(annotation: object, text: str, config: LabelConfig) -> tupl
         span, problem = _region_span(region, text, config)
         spans += [span] if span else []
         reasons += [f"region {_name(region)}: {problem}"] if problem else []
-    kept, dropped = resolve_overlaps(spans)
+    kept, dropped = resolve_overlaps(dict.fromkeys(spans))
     reasons += [f"region at {span.start}..{span.end}: overlaps another region" for span in dropped]
     return kept, reasons
 
@@ -212,23 +215,11 @@ def _region_span(region: object, text: str, config: LabelConfig) -> tuple[Span |
         return None, "it has no label"
     if labels[0] not in config.labels:
         return None, f"its label {str(labels[0])[:40]!r} is not in the labelling configuration"
-    problem = _offset_problem(value, text)
-    if problem:
+    place, problem = offsets(value, text)
+    if place is None:
         return None, problem
-    several = f"it has {len(labels)} labels, the first is used" if len(labels) > 1 else ""
-    return Span(value["start"], value["end"], labels[0]), several
-
-
-def _offset_problem(value: JsonObject, text: str) -> str:
-    """What is wrong with a region's offsets, "" for nothing."""
-    start, end = value.get("start"), value.get("end")
-    if type(start) is not int or type(end) is not int:
-        return "its offsets are not whole numbers"
-    if not 0 <= start < end <= len(text):
-        return f"its offsets {start}..{end} do not fit a text of {len(text)} characters"
-    if value.get("text", text[start:end]) != text[start:end]:
-        return f"its text is not what the report holds at {start}..{end}"
-    return "" if text[start:end].strip() else f"it covers only white space at {start}..{end}"
+    several = "it has several labels, the first is used" if len(labels) > 1 else ""
+    return Span(*place, labels[0]), several
 
 
 def _region(span: Span, text: str, config: LabelConfig) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -42,3 +43,25 @@ def resolve_overlaps(spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
     for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.label)):
         (dropped if any(span.overlaps(k) for k in kept) else kept).append(span)
     return sorted(kept), sorted(dropped)
+
+
+def is_blank(char: str) -> bool:
+    """Whether the character cannot be seen: white space, a zero-width or another control character.
+
+    >>> [is_blank(char) for char in (" ", "\u3000", "\u00a0", "\u200b", "\ufeff", "次")]
+    [True, True, True, True, True, False]
+    """
+    return char.isspace() or unicodedata.category(char) in ("Cf", "Cc")
+
+
+def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The range without what cannot be seen at its edges; empty, at `end`, where it holds nothing else.
+
+    >>> trimmed("a  72 \u200b b", 1, 8), trimmed("a   ", 1, 4)
+    ((3, 5), (4, 4))
+    """
+    while start < end and is_blank(text[start]):
+        start += 1
+    while start < end and is_blank(text[end - 1]):
+        end -= 1
+    return start, end

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from backend.ner.spans import Span
+from backend.ner.spans import Span, trimmed
 from backend.rules.fold import fold
 from backend.rules.negation import FINDING_LABELS, is_denied, silence
 from backend.rules.trie import Trie, cuts_word
@@ -38,14 +38,15 @@ class SpanMemory:
     ) -> SpanMemory:
         """Count over annotated reports; strings of `known` (as in `labelled`) count against as well.
 
-        Neither way count occurrences that touch a labelled span, and unlabelled findings (EVENT, DIAG) that are
-        negated: `find`'s caller drops those anyway, they say nothing against the string.
+        White space at the edges of a span is no part of its string. Neither way count occurrences that touch a
+        labelled span, and unlabelled findings (EVENT, DIAG) that are negated: `find`'s caller drops those anyway, they
+        say nothing against the string.
         """
         folded = [(fold(text), sorted(spans)) for text, spans in reports]
         labelled: dict[str, Counter[str]] = {}
         for text, spans in folded:
             for span in spans:
-                said = text[span.start : span.end]
+                said = text[slice(*trimmed(text, span.start, span.end))]
                 if len(said) >= _MIN_LENGTH and _WORD.search(said):
                     labelled.setdefault(said, Counter())[span.label] += 1
         sought: dict[str, Mapping[str, int]] = {**(known or {}), **labelled}

@@ -9,7 +9,8 @@ import streamlit as st
 
 from console import charts, tables
 from console.api import ApiError
-from console.desk import Desk, has_project, problem
+from console.desk import Desk, has_project, plain, problem
+from console.reasons import reason
 
 Row = dict[str, Any]
 REFRESH_SECONDS = 3.0
@@ -46,8 +47,31 @@ def _head(desk: Desk, status: Row, serving: Row) -> None:
         column.metric(say(key), figure, border=True)
     if status["damage"]:
         st.error(desk.say.sentence(status["damage"]))
+    _left_out(desk, status["left_out"])
     if status["target"] != status["serving"]:
         st.info(say("training.target", target=status["target"]), icon=":material/sync:")
+
+
+def _left_out(desk: Desk, found: Row) -> None:
+    """What people annotated and the newest round did not use, with links to the tasks."""
+    say = desk.say
+    lines = [f"- {_not_used(desk, row)}" for row in found["reasons"]]
+    if lines:
+        head = f"**{say('training.left_out', round=found['round'])}**"
+        st.warning("\n".join([head, "", *lines]), icon=":material/warning:")
+    if found["not_submitted"]:
+        st.caption(say("training.not_submitted", tasks=found["not_submitted"]))
+
+
+def _not_used(desk: Desk, row: Row) -> str:
+    say = desk.say
+    key = "training.left_out.annotations" if row["annotations"] else "training.left_out.regions"
+    names = [say("training.left_out.task", task=task) for task in row["tasks"]]
+    links = [f"[{name}]({url})" for name, url in zip(names, row["urls"], strict=False)] or names[:1]
+    if len(row["tasks"]) > len(links):
+        links.append(say("training.left_out.more", tasks=len(row["tasks"])))
+    what = say(key, annotations=row["annotations"], regions=row["regions"])
+    return say("training.left_out.row", what=what, tasks=", ".join(links), reason=plain(reason(row["reason"], say)))
 
 
 def _live(desk: Desk) -> None:
@@ -79,7 +103,8 @@ def _live(desk: Desk) -> None:
 def _state(status: Row) -> tuple[Any, ...]:
     """What makes the whole screen worth drawing again."""
     newest = status["rounds"][0]["version"] if status["rounds"] else ""
-    return status["serving"], status["target"], newest, status["labelled"], status["pending"], status["pool"]
+    read = status["left_out"]["round"]
+    return status["serving"], status["target"], newest, read, status["labelled"], status["pending"], status["pool"]
 
 
 def _job(desk: Desk, job: Row) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backend import left_out
+from backend.model_card import RejectedAnnotation
 from backend.registry import Registry
 from tests.console import site
 from tests.console.conftest import Site
@@ -192,6 +194,35 @@ def test_training_shows_what_serves_and_every_round_with_its_reason(backend: Sit
     assert rounds["结论"].tolist()[:2] == ["启用 · 更好", "未启用 · 更差"]
     assert rounds["理由"].tolist()[1].startswith("保留 ecg-r0003-00000003：F1 比 ecg-r0003-00000003 低 0.010")
     assert len(app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")) == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "zh",
+            ("2 个标注区域未被使用", "[任务 261](http", "标签 'EDU' 不在标注配置中", "1 个任务只有跳过的标注或草稿"),
+        ),
+        ("en", ("2 region(s) not used", "[task 261](http", "its label 'EDU' is not in", "1 task(s) with only skipped")),
+    ],
+)
+def test_training_tells_what_the_newest_round_left_out(backend: Site, language: str, words: tuple[str, ...]) -> None:
+    reason = "its label 'EDU' is not in the labelling configuration"
+    rejects = [RejectedAnnotation(task=261, reason=f"region {name}: {reason}", regions=1) for name in "ab"]
+    rejects.append(RejectedAnnotation(task=9, reason=left_out.NOT_SUBMITTED))
+    registry = Registry(backend.home)
+    left_out.save(registry, "1", left_out.Reading(round=6, rejects=rejects))
+    try:
+        app = screen("training", backend.url, language=language)
+    finally:
+        (registry.folder("1") / left_out.FILE).unlink()
+    shown = " ".join([*(one.value for one in app.warning), *(one.value for one in app.caption)])
+    assert [word for word in words if word not in shown] == []
+    assert app.warning[0].value.count("- ") == 1
+
+
+def test_training_says_nothing_when_everything_was_used(backend: Site) -> None:
+    assert not screen("training", backend.url).warning
 
 
 @pytest.mark.parametrize("action", ["启用此版本", "回退到上一版本", "立即训练"])

@@ -196,8 +196,11 @@ class LabelProject:
 
     def card(self, version: str) -> dict[str, Any]:
         """The model card of a version."""
-        path = self.stack.home / "projects" / self.id / "models" / version / "card.json"
-        return dict(json.loads(path.read_text("utf-8")))
+        return dict(json.loads(self.file(version, "card.json")))
+
+    def file(self, version: str, name: str) -> str:
+        """The text of a file of a version."""
+        return (self.stack.home / "projects" / self.id / "models" / version / name).read_text("utf-8")
 
     def newest(self) -> dict[str, Any]:
         """The model card of the newest version."""

@@ -5,6 +5,7 @@ A picture of a prefilled report is kept in build/screenshots/prefilled.png.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.stack import LabelProject, wait_for
+from tests.e2e.stack import REPORTS, LabelProject, Stack, wait_for
 from tests.label_studio import ROOT, LabelStudio
 from trainer.connection import VIEW_TITLE
 
@@ -25,6 +26,26 @@ SHOWN = "ECG-0012"
 REGION = "[class*=htx-highlight]"
 VERSION = ".lsf-annotation-button__name"
 """Names on the tabs above the report: the annotator, and the version of the prediction, shortened in the middle."""
+DRAWN = "今日  复查完成，结论\n平稳在家。 随访观察 ，完毕"
+"""No rule finds anything in it: all its regions are drawn by hand."""
+TO_DRAW = ["今日  复查", "结论\n平稳", " 随访观察 "]
+"""What the mouse goes over: two blanks, a line end, blank edges."""
+EDGES = """([first, last]) => {
+  const rect = place => {
+    const walker = document.createTreeWalker(document.querySelector("[class*=richtext]"), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const at = node.data.indexOf(place);
+      if (at < 0) continue;
+      const range = document.createRange();
+      range.setStart(node, at);
+      range.setEnd(node, at + place.length);
+      return range.getBoundingClientRect();
+    }
+  };
+  const from = rect(first[0]), to = rect(last[0]);
+  return [from[first[1]], (from.top + from.bottom) / 2, to[last[1]], (to.top + to.bottom) / 2];
+}"""
+"""Where on the page the mouse is pressed and released: an edge of one character each."""
 NEXT = re.compile(r"/api/dm/actions\?id=next_task")
 
 
@@ -139,3 +160,66 @@ def test_a_correction_trains_the_version_that_fills_the_next_report(page: Page, 
     assert open_task(page, ecg, another) == texts(prediction_of(ecg, another)["result"])
     assert prediction_of(ecg, another)["model_version"] == version
     assert shows(page, version)
+
+
+def draw(page: Page, hotkey: str, start: tuple[str, str], end: tuple[str, str]) -> None:
+    """Choose the label and draw a region with the mouse, from an edge of a character to an edge of another."""
+    before = page.locator(REGION).count()
+    page.keyboard.press(hotkey)
+    x1, y1, x2, y2 = page.evaluate(EDGES, [start, end])
+    page.mouse.move(x1 + (1 if start[1] == "left" else -1), y1)
+    page.mouse.down()
+    page.mouse.move(x2 + (1 if end[1] == "left" else -1), y2, steps=10)
+    page.mouse.up()
+    page.wait_for_function("([css, n]) => document.querySelectorAll(css).length > n", arg=[REGION, before])
+    page.keyboard.press("Escape")
+
+
+@pytest.fixture(scope="module")
+def drawn(stack: Stack) -> LabelProject:
+    """A project of reports in which no rule finds anything."""
+    config = (REPORTS / "label_config.xml").read_text("utf-8")
+    project = LabelProject.create(stack, "手工标注", config, [{"data": {"text": DRAWN}}] * 4)
+    project.wait_settled()
+    return project
+
+
+def test_regions_drawn_over_blanks_and_line_ends_are_all_learned(page: Page, drawn: LabelProject) -> None:
+    task = min(drawn.data())
+    page.goto(f"{drawn.stack.label_studio.url}/projects/{drawn.id}/data?task={task}")
+    page.locator("[class*=richtext]").filter(has_text="复查完成").first.wait_for()
+    draw(page, "4", ("今", "left"), ("查", "right"))
+    draw(page, "4", ("结", "left"), ("稳", "right"))
+    draw(page, "5", ("。", "right"), ("，完", "left"))
+    page.get_by_label("Submit current annotation").click()
+
+    (annotation,) = wait_for(
+        lambda: drawn.http.get(f"/api/tasks/{task}/annotations/").raise_for_status().json(), "the annotation"
+    )
+    stored = sorted((region["value"] for region in annotation["result"]), key=lambda value: value["start"])
+    assert [DRAWN[value["start"] : value["end"]] for value in stored] == TO_DRAW
+    assert [value["text"] for value in stored[:2]] == ["今日 复查", "结论\\n平稳"]
+
+    card = drawn.wait_trained({annotation["id"]})
+    assert (card["dataset"]["spans"], card["dataset"]["rejects"], card["dataset"]["left_out"]) == (3, [], [])
+    memory = json.loads(drawn.file(card["version"], "memory.json"))
+    assert memory["labelled"] == {"今日  复查": {"EVENT": 1}, "结论\n平稳": {"EVENT": 1}, "随访观察": {"DIAG": 1}}
+    assert "not used" not in drawn.stack.ecgal("status", "--project", drawn.id)
+
+
+def test_what_a_round_left_out_is_told_where_people_look(drawn: LabelProject) -> None:
+    task = max(drawn.data())
+    elsewhere = {"start": 9, "end": 14, "text": "随访观察", "labels": ["DIAG"]}
+    fine = {"start": 18, "end": 22, "text": "...", "labels": ["DIAG"]}
+    shape = {"from_name": "label", "to_name": "text", "type": "labels"}
+    result = [{"id": name, **shape, "value": value} for name, value in (("a", elsewhere), ("b", fine))]
+    card = drawn.wait_trained({drawn.annotate(task, result)["id"]})
+    said = f"1 region of task {task} was not used: its text is not what the report holds"
+    url = f"{drawn.stack.label_studio.url}/projects/{drawn.id}/data?task={task}"
+    assert [line.startswith(said) for line in card["dataset"]["left_out"]] == [True]
+    for command in ("status", "models", "doctor"):
+        assert said in " ".join(drawn.stack.ecgal(command, "--project", drawn.id).split())
+    assert url in drawn.stack.ecgal("status", "--project", drawn.id)
+    told = drawn.status()["left_out"]
+    assert (told["round"], told["regions"], told["reasons"][0]["tasks"]) == (card["round"], 1, [task])
+    assert told["reasons"][0]["urls"] == [url]

@@ -130,6 +130,7 @@ def test_the_status_of_a_fresh_project(client: TestClient, registry: Registry) -
         "failures": {},
         "outcomes": {},
         "ranking": None,
+        "left_out": {"round": 0, "regions": 0, "annotations": 0, "not_submitted": 0, "reasons": []},
         "rounds": [],
     }
 

@@ -195,8 +195,8 @@ def test_relations_and_choices_are_no_rejects() -> None:
         (region(value={"labels": []}), "region r1: it has no label"),
         (region(value={"labels": "HR"}), "region r1: it has no label"),
         ({**region(), "value": None}, "region r1: it has no label"),
-        (region("5", 7), "region r1: its offsets are not whole numbers"),
-        (region(5.0, 7), "region r1: its offsets are not whole numbers"),
+        (region("5a", 7), "region r1: its offsets are not whole numbers"),
+        (region(5.5, 7), "region r1: its offsets are not whole numbers"),
         (region(True, 7), "region r1: its offsets are not whole numbers"),
         (region(None, 7), "region r1: its offsets are not whole numbers"),
         (region(5, 99), f"region r1: its offsets 5..99 do not fit a text of {len(TEXT)} characters"),
@@ -222,7 +222,7 @@ def test_reasons_carry_no_report_text() -> None:
 def test_of_two_labels_the_first_is_used() -> None:
     spans, reasons = spans_of(region(value={"labels": ["VALUE", "HR"]}))
     assert spans == [Span(5, 7, "VALUE")]
-    assert reasons == ["region r1: it has 2 labels, the first is used"]
+    assert reasons == ["region r1: it has several labels, the first is used"]
 
 
 def test_of_overlapping_regions_the_longest_stays() -> None:

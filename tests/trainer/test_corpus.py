@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from backend.errors import BackendError, CorpusError
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from backend.ner.spans import Span, resolve_overlaps
+from backend.ner.spans import Span, resolve_overlaps, trimmed
 from trainer.corpus import Corpus, Form, Tally, read, write
 from trainer.corpus.conll import escape, unescape
 from trainer.dataset import Report, freeze, frozen
@@ -413,6 +413,55 @@ def test_a_place_that_is_no_corpus_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+# Regions of other tools ---------------------------------------------------------------------------
+
+
+def drawn(start: int, end: int, label: str, text: str) -> dict[str, Any]:
+    value = {"start": start, "end": end, "labels": [label], "text": text}
+    return {"id": f"r{start}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+def test_labels_that_look_like_tags_are_labels_like_others(tmp_path: Path) -> None:
+    texts = {1: "窦性心律，心率72次/分", 2: "室性早搏"}
+    marked = {
+        1: [drawn(0, 4, "B-anatomy", "窦性心律"), drawn(5, 12, "O", "心率72次/分")],
+        2: [drawn(0, 4, "[PAD]", "室性早搏")],
+    }
+    tasks = [
+        {"id": n, "data": {"text": texts[n]}, "annotations": [{"id": 100 + n, "result": marked[n]}]} for n in texts
+    ]
+    corpus = read(saved(tmp_path, tasks))
+    assert corpus.config.labels == ("B-anatomy", "O", "[PAD]")
+    assert [report.spans for report in corpus.dataset.reports] == [
+        (Span(0, 4, "B-anatomy"), Span(5, 12, "O")),
+        (Span(0, 4, "[PAD]"),),
+    ]
+    assert read(write(corpus, tmp_path / "again.conll")).dataset == corpus.dataset
+
+
+def test_relations_and_predictions_by_number_are_no_spans(tmp_path: Path) -> None:
+    relation = {"type": "relation", "from_id": "r0", "to_id": "r5", "direction": "right", "labels": []}
+    result = [drawn(0, 4, "DIAG", "窦性心律"), drawn(5, 12, "HR", "心率72次/分"), relation]
+    annotation = {"id": 5, "completed_by": {"id": 1}, "was_cancelled": False, "result": result}
+    tasks = [
+        {"id": 1, "data": {"text": "窦性心律，心率72次/分"}, "predictions": [286, 287], "annotations": [annotation]},
+        {"id": 2, "data": {"text": "空"}, "predictions": [], "annotations": []},
+    ]
+    corpus = read(saved(tmp_path, tasks))
+    assert [report.spans for report in corpus.dataset.reports] == [(Span(0, 4, "DIAG"), Span(5, 12, "HR"))]
+    assert reasons(corpus) == ["not annotated"]
+    assert corpus.ledger.ignored == {"prediction": 2, "relation": 1}
+
+
+@pytest.mark.parametrize("said", ["心率 72", "...", ""])
+def test_the_key_of_the_report_is_found_whatever_rendering_the_text_is(tmp_path: Path, said: str) -> None:
+    data = {"who": "甲", "report": "窦性，心率  72"}
+    task = {"id": 1, "data": data, "annotations": [{"id": 1, "result": [drawn(3, 9, "HR", said)]}]}
+    corpus = read(saved(tmp_path, [task]))
+    assert corpus.config.text_key == "report"
+    assert corpus.dataset.reports[0].spans == (Span(3, 9, "HR"),)
+
+
 # Round trips ------------------------------------------------------------------------------------
 
 
@@ -425,7 +474,8 @@ def random_corpus(seed: int) -> Corpus:
     for number in range(dice.randint(1, 6)):
         text = "".join(dice.choices(letters, k=dice.randint(0, 30)))
         cuts = sorted(dice.sample(range(len(text) + 1), k=min(len(text) + 1, dice.randint(0, 8))))
-        pairs = [(a, b) for a, b in pairwise(cuts) if text[a:b].strip() and dice.random() < 0.7]
+        ranges = [trimmed(text, a, b) for a, b in pairwise(cuts)]
+        pairs = [(a, b) for a, b in ranges if a < b and dice.random() < 0.7]
         spans = tuple(Span(a, b, dice.choice(labels)) for a, b in pairs)
         reports.append(Report(number * 3, dice.randint(0, 99), text, spans))
     config = LabelConfig("ner", "doc", "report.body", labels)

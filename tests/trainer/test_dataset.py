@@ -3,7 +3,7 @@ from typing import Any
 from backend.labelstudio.config import parse_label_config
 from backend.ner.spans import Span
 from backend.ranking.control import is_holdout
-from trainer.dataset import freeze, split
+from trainer.dataset import freeze, split, take
 
 CONFIG = parse_label_config(
     '<View><Labels name="label" toName="text"><Label value="心率" alias="HR"/><Label value="TIME"/></Labels>'
@@ -85,3 +85,41 @@ def test_the_split_follows_the_task_ids() -> None:
     train, holdout = split(reports, 0.2)
     assert len(train) + len(holdout) == 50
     assert all(is_holdout(report.task_id, 0.2) for report in holdout)
+
+
+def test_regions_that_are_the_same_without_their_blank_edges_are_one_and_nobody_is_warned() -> None:
+    text = "心率  72次/分 。"
+    wide, bare = region(3, 10, text=text), region(4, 9, text=text)
+    dataset = freeze([task(1, annotation(1, wide, bare, bare), data={"text": text})], CONFIG)
+    assert dataset.reports[0].spans == (Span(4, 9, "HR"),)
+    assert dataset.rejects == ()
+
+
+def test_annotators_who_differ_in_blank_edges_only_agree() -> None:
+    text = "心率  72次/分 。"
+    marked = [annotation(n, region(start, end, text=text), completed_by=n) for n, start, end in ((1, 3, 10), (2, 4, 9))]
+    taken = take(task(1, *marked, data={"text": text}), CONFIG, "majority")
+    assert taken.report is not None
+    assert taken.report.spans == (Span(4, 9, "HR"),)
+    assert (taken.spans, taken.rejects) == (2, ())
+
+
+def test_a_report_is_not_learned_as_empty_when_no_region_can_be_placed() -> None:
+    dataset = freeze([task(5, annotation(1, region(0, 99)))], CONFIG)
+    assert dataset.reports == ()
+    assert [(r.annotations, r.spans, r.reason) for r in dataset.rejects] == [
+        (0, 1, f"region r0: its offsets 0..99 do not fit a text of {len(TEXT)} characters"),
+        (1, 0, "none of its regions can be placed in the report"),
+    ]
+
+
+def test_a_label_that_is_gone_leaves_a_report_without_it() -> None:
+    assert freeze([task(5, annotation(1, region(0, 2, "GONE")))], CONFIG).reports[0].spans == ()
+
+
+def test_another_annotation_with_work_in_it_is_told_a_skipped_one_is_not() -> None:
+    skipped = annotation(3, region(2, 4), was_cancelled=True)
+    dataset = freeze([task(1, annotation(1, region(2, 4)), annotation(2, region(2, 7)), skipped)], CONFIG)
+    assert [(r.annotation_id, r.annotations, r.spans, r.reason) for r in dataset.rejects] == [
+        (1, 1, 1, "another annotation of the task was taken")
+    ]

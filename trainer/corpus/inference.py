@@ -9,6 +9,7 @@ from typing import Any
 
 from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
+from backend.labelstudio.regions import agrees, offsets
 from trainer.corpus.tasks import Task
 
 DEEPEST = 8
@@ -57,13 +58,16 @@ def _is_label(label: object) -> bool:
 
 
 def _text_key(tasks: Sequence[Task], regions: Iterable[tuple[Task, dict[str, Any]]], name: str, path: Path) -> str:
-    """The data key of the report: the only one, else the one in which most spans stand, else the text's name."""
+    """The data key of the report: the only one, else the one in which most spans stand, else the text's name.
+
+    A span stands where its text is what the offsets hold; where no text says anything, where its offsets fit.
+    """
     keys = Counter(key for task in tasks for key in _strings(task["data"]))
     if len(keys) == 1:
         return next(iter(keys))
-    votes = Counter(
-        key for task, region in regions for key, text in _strings(task["data"]).items() if _stands(region, text)
-    )
+    places = [(key, region["value"], text) for task, region in regions for key, text in _strings(task["data"]).items()]
+    votes = Counter(key for key, value, text in places if agrees(value, text))
+    votes = votes or Counter(key for key, value, text in places if offsets(value, text)[0])
     best = [key for key, n in votes.items() if n == max(votes.values())]
     named = [key for key in (name, "text") if key in (best or keys)]
     if len(best) == 1 or named:
@@ -80,9 +84,3 @@ def _strings(data: object, prefix: str = "") -> dict[str, str]:
         elif prefix.count(".") < DEEPEST:
             found |= _strings(value, f"{prefix}{key}.")
     return found
-
-
-def _stands(region: dict[str, Any], text: str) -> bool:
-    """Whether the region's text is what the text holds at its offsets."""
-    start, end, mention = (region["value"].get(key) for key in ("start", "end", "text"))
-    return type(start) is int and type(end) is int and 0 <= start < end and text[start:end] == mention

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backend.labelstudio.config import LabelConfig
+from backend.left_out import kind
 from trainer.dataset import FrozenDataset, Reject
 
 
@@ -49,14 +49,5 @@ def reasons(rejects: Iterable[Reject]) -> dict[str, int]:
     >>> reasons([Reject(1, "region a: it has no label"), Reject(2, "region b: it has no label")])
     {'it has no label': 2}
     """
-    kinds = Counter(_kind(reject.reason) for reject in rejects)
+    kinds = Counter(kind(reject.reason) for reject in rejects)
     return dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _kind(reason: str) -> str:
-    kind = re.sub(r"^region .*?: ", "", reason, flags=re.DOTALL)
-    return re.sub(r" (at )?-?\d+\.\.-?\d+( do not fit a text of \d+ characters)?", _place, kind)
-
-
-def _place(found: re.Match[str]) -> str:
-    return " do not fit the text" if found[2] else ""

@@ -1,0 +1,68 @@
+"""Why a region or an annotation was not used, in both languages: the backend's reasons are English sentences."""
+
+from __future__ import annotations
+
+import re
+
+from console.words import Words
+
+REASONS: dict[str, tuple[str, str]] = {
+    "it is not an object": ("区域数据格式不正确", "it is not an object"),
+    "it belongs to another control than …": ("属于另一个标注控件", "it belongs to another control than …"),
+    "it has no label": ("没有标签", "it has no label"),
+    "its label … is not in the labelling configuration": (
+        "标签 {value} 不在标注配置中",
+        "its label {value} is not in the labelling configuration",
+    ),
+    "its offsets are not whole numbers": ("位置不是整数", "its offsets are not whole numbers"),
+    "its offsets do not fit the text": ("位置超出报告范围", "its offsets do not fit the text"),
+    "its text is not what the report holds, but stands elsewhere in the report": (
+        "位置有偏移：所标文字在报告的另一处",
+        "its text is not what the report holds there, but stands elsewhere in the report",
+    ),
+    "it covers only white space": ("只包含空白", "it covers only white space"),
+    "overlaps another region": (
+        "与另一个区域重叠（保留较长的）",
+        "it overlaps another region; the longest counts",
+    ),
+    "it has several labels, the first is used": (
+        "有多个标签，只采用第一个",
+        "it has several labels, and the first is used",
+    ),
+    "the export holds only its number": ("只有编号，没有内容", "only its number is known"),
+    "it has no list of regions": ("没有区域列表", "it has no list of regions"),
+    "another annotation of the task was taken": (
+        "同一任务采用了另一份标注",
+        "another annotation of the task was taken",
+    ),
+    "none of its regions can be placed in the report": (
+        "没有一个区域能在报告中定位",
+        "none of its regions can be placed in the report",
+    ),
+    "no usable text under …: over 20000 characters": (
+        "{value} 下的文本超过 20000 字",
+        "the text under {value} has more than 20000 characters",
+    ),
+    "no usable text under …: not valid Unicode (a lone surrogate)": (
+        "{value} 下的文本不是有效的 Unicode",
+        "the text under {value} is not valid Unicode",
+    ),
+    "no usable text under …": ("{value} 下没有可用文本", "no usable text under {value}"),
+}
+"""The reason, with … for what it names -> Chinese and English."""
+
+_NAMED = re.compile(r"""'.*'|".*"|data\.[^ :]+|(?<=than )\S+ on \S+""")
+"""A label, a key of the data or a control."""
+
+
+def reason(words: str, say: Words) -> str:
+    """The reason in the language of the interface; what it names stays as it is, and so does an unknown reason.
+
+    >>> reason("its label 'EDU' is not in the labelling configuration", Words("zh"))
+    "标签 'EDU' 不在标注配置中"
+    """
+    named = _NAMED.search(words)
+    known = REASONS.get(_NAMED.sub("…", words, count=1))
+    if known is None:
+        return words
+    return known[0 if say.language == "zh" else 1].format(value=named[0] if named else "")
