@@ -7,6 +7,7 @@ stars. `docs/settings.md` lists every name; a test holds it against this class.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import tempfile
 from pathlib import Path
@@ -20,7 +21,17 @@ from backend.errors import SettingsError
 UNIX_SOCKET_LIMIT = 100
 """Bytes; Linux allows 107, macOS 103."""
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine: localhost, 127.0.0.0/8, ::1.
+
+    >>> is_loopback("127.8.0.1"), is_loopback("localhost"), is_loopback("10.0.0.1")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 class Settings(BaseModel):
@@ -193,7 +204,7 @@ class Settings(BaseModel):
 
     def require_credentials(self) -> None:
         """Refuse an address that others can reach while anything is unprotected; raises SettingsError."""
-        if self.host in LOOPBACK:
+        if is_loopback(self.host):
             return
         secrets = {
             "ECG_API_KEY": self.api_key,

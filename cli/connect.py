@@ -13,7 +13,7 @@ from backend.errors import BackendError, SettingsError
 from backend.labelstudio.client import LabelStudioClient
 from backend.records import Connection
 from backend.registry import Registry
-from backend.settings import LOOPBACK, Settings
+from backend.settings import Settings, is_loopback
 from trainer.connection import Change
 from trainer.connection import connect as connect_project
 
@@ -71,5 +71,5 @@ def reached_at(settings: Settings, connection: Connection | None) -> Settings:
     """
     given = connection.backend_url if connection else ""
     parts = urlsplit(given)
-    local = {"host": parts.hostname, "port": parts.port or 80} if parts.hostname in LOOPBACK else {}
+    local = {"host": parts.hostname, "port": parts.port or 80} if is_loopback(parts.hostname or "") else {}
     return settings.model_copy(update={"public_url": given, **local}) if given else settings

@@ -6,9 +6,11 @@ outlives the stop. What the programs log goes to ECG_HOME/logs.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -79,19 +81,33 @@ def write_configuration(settings: Settings) -> None:
     path.write_text(supervision.configuration(settings, programs), encoding="utf-8")
 
 
+def direct(environment: Mapping[str, str]) -> dict[str, str]:
+    """NO_PROXY with this machine added: what runs here is asked directly, whatever proxy is set."""
+    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    value = ",".join(dict.fromkeys([*names, "localhost", "127.0.0.1", "127.0.0.0/8", "::1"]))
+    return {"NO_PROXY": value, "no_proxy": value}
+
+
 def start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
     """Start supervisord, which holds the lock too; its programs inherit the home as a mark."""
-    environment = [f"ECG_HOME={settings.home}", f"{processes.MARKER}={settings.home}", "PYTHONUNBUFFERED=1"]
-    if not settings.redis_url_setting:
-        environment.append(f"RQ_REDIS_URL={settings.redis_url}")
+    # Not in supervisord.conf or on a command line: others may read those, and supervisord expands percent signs.
+    environment = {
+        "ECG_HOME": str(settings.home),
+        processes.MARKER: str(settings.home),
+        "PYTHONUNBUFFERED": "1",
+        "RQ_REDIS_URL": settings.redis_url,
+        **direct(os.environ),
+    }
     if settings.base_model and Path(settings.base_model).exists():
         # The programs run in ROOT; a relative path means the folder `ecgal up` was called in.
-        environment.append(f"ECG_BASE_MODEL={Path(settings.base_model).resolve()}")
+        environment["ECG_BASE_MODEL"] = str(Path(settings.base_model).resolve())
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.home / "supervisord.conf")]
     # The lock is its standard input because supervisord closes every descriptor from 5 on. A session of
     # its own keeps Ctrl-C on the terminal away from it, so that one process decides how to stop.
     supervisor = subprocess.Popen(
-        ["env", *environment, *command],
+        command,
+        env={**os.environ, **environment},
         stdin=lock,
         stdout=subprocess.DEVNULL,
         cwd=settings.home,
