@@ -98,12 +98,14 @@ class Serving:
         return answers
 
     def config(self, project: str, label_config: str) -> LabelConfig:
-        """The request's labelling configuration, or, when it names none, the project's last one.
-
-        Raises LabelConfigError, also for one that became unusable: an earlier one says nothing about its data.
-        """
-        remembered = self.registry.label_config(project) if project and not label_config.strip() else None
-        return parse_label_config(remembered or label_config)
+        """The request's labelling configuration, or the project's last one; raises LabelConfigError."""
+        try:
+            return parse_label_config(label_config)
+        except LabelConfigError:
+            remembered = self.registry.label_config(project) if project else None
+            if remembered is None or remembered == label_config:
+                raise
+            return parse_label_config(remembered)
 
     def _load(self, project: str, version: str, labels: tuple[str, ...]) -> Predictor:
         if version == RULES_VERSION:

@@ -17,6 +17,7 @@ from cli.augment import augment
 from cli.base_model import base_model
 from cli.connect import connect
 from cli.convert import convert
+from cli.disconnect import disconnect
 from cli.distill import distill
 from cli.doctor import doctor
 from cli.errors import errors
@@ -60,6 +61,7 @@ def main() -> None:
 for command in (
     up,
     connect,
+    disconnect,
     doctor,
     status,
     queue,

@@ -6,17 +6,15 @@ outlives the stop. What the programs log goes to ECG_HOME/logs.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from backend.errors import BackendError
-from backend.settings import Settings
+from backend.settings import Settings, inherited
 from cli import preflight, processes, supervision
 from cli.console import Console, Stop
 
@@ -52,7 +50,8 @@ def run(settings: Settings) -> None:
             click.echo(f"no web console: {obstacle}; set ECG_CONSOLE_PORT to a free port")
             settings = settings.model_copy(update={"console_port": 0})
         write_configuration(settings)
-        supervise(settings, lock, stop)
+        with processes.told_address(home, settings.listening):
+            supervise(settings, lock, stop)
 
 
 def supervise(settings: Settings, lock: int, stop: Stop) -> None:
@@ -81,14 +80,6 @@ def write_configuration(settings: Settings) -> None:
     path.write_text(supervision.configuration(settings, programs), encoding="utf-8")
 
 
-def direct(environment: Mapping[str, str]) -> dict[str, str]:
-    """NO_PROXY with this machine added: what runs here is asked directly, whatever proxy is set."""
-    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    value = ",".join(dict.fromkeys([*names, "localhost", "127.0.0.1", "127.0.0.0/8", "::1"]))
-    return {"NO_PROXY": value, "no_proxy": value}
-
-
 def start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
     """Start supervisord, which holds the lock too; its programs inherit the home as a mark."""
     # Not in supervisord.conf or on a command line: others may read those, and supervisord expands percent signs.
@@ -97,7 +88,6 @@ def start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
         processes.MARKER: str(settings.home),
         "PYTHONUNBUFFERED": "1",
         "RQ_REDIS_URL": settings.redis_url,
-        **direct(os.environ),
     }
     if settings.base_model and Path(settings.base_model).exists():
         # The programs run in ROOT; a relative path means the folder `ecgal up` was called in.
@@ -107,7 +97,7 @@ def start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
     # its own keeps Ctrl-C on the terminal away from it, so that one process decides how to stop.
     supervisor = subprocess.Popen(
         command,
-        env={**os.environ, **environment},
+        env=inherited(**environment),
         stdin=lock,
         stdout=subprocess.DEVNULL,
         cwd=settings.home,

@@ -40,7 +40,7 @@ class Worker(SpawnWorker):
         if kwargs.get("password"):
             os.environ[PASSWORD] = kwargs["password"]
             kwargs["password"] = Hidden(kwargs["password"])
-        super().fork_work_horse(job, queue)  # type: ignore[no-untyped-call]
+        super().fork_work_horse(job, queue)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in a process of its own."""

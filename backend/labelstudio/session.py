@@ -6,17 +6,15 @@ Nothing else imports the SDK. Errors name the address without credentials, and n
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment
 
 from backend.errors import LabelStudioError
-from backend.settings import is_loopback
+from backend.settings import is_loopback, proxy_variable
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -169,15 +167,6 @@ def shown(text: str) -> str:
     'http://***@host:9090/x'
     """
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-
-
-def proxy_variable(url: str) -> str:
-    """The environment variable whose proxy httpx uses for the URL; "" for none."""
-    parts = urlsplit(url)
-    if proxy_bypass_environment(parts.netloc.rpartition("@")[2]):
-        return ""
-    names = (f"{parts.scheme}_proxy", "all_proxy")
-    return next((name for n in names for name in (n, n.upper()) if os.environ.get(name)), "")
 
 
 def reason(body: object) -> str:

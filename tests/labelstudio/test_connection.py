@@ -199,7 +199,7 @@ def test_the_command_says_in_one_sentence_what_is_wrong(
     command: Callable[..., tuple[int, str]], label_studio: LabelStudio, make_project: MakeProject, tmp_path: Path
 ) -> None:
     project = make_project("a")
-    assert command("--project", project)[1] == "Error: Which Label Studio?. give --url or set LABEL_STUDIO_URL\n"
+    assert command("--project", project)[1] == "Error: Which Label Studio? Give --url or set LABEL_STUDIO_URL\n"
     code, output = command("--project", project, "--url", label_studio.url, "--token", "wrong")
     assert (code, output.count("\n")) == (1, 1)
     assert output.startswith("Error: Label Studio refused (401)")
