@@ -105,6 +105,7 @@ def _failed(parts: WorkerParts, project: str, number: int, error: Exception) -> 
     reason = reason_of(error)
     if isinstance(error, NotConnected):
         drop_hints(parts.queue, project)
+        parts.queue.failed(project, "retrain", reason, time.time())
         logger.warning("round %s-%d is not tried again: %s", project, number, reason)
         return f"not tried again: {reason}"
     logger.exception("round %s-%d failed", project, number)
