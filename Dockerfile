@@ -23,4 +23,4 @@ USER ecg
 ENV ECG_HOME=/data
 VOLUME /data
 EXPOSE 9090
-CMD ["python", "-m", "gunicorn", "--config", "/app/gunicorn.conf.py", "_wsgi:app"]
+CMD ["env", "-u", "GUNICORN_CMD_ARGS", "python", "-m", "gunicorn", "--config", "/app/gunicorn.conf.py", "_wsgi:app"]

@@ -2,6 +2,7 @@
 
     projects/<id>/label_config.xml     last labelling configuration seen
     projects/<id>/connection.json      Label Studio URL and token (mode 0600)
+    projects/<id>/ended                why nothing is computed for it any more
     projects/<id>/models/<version>/    card.json, weights, engine files; complete or absent
     projects/<id>/target               version that shall serve (set by a round or an operator)
     projects/<id>/serving              version that serves (set when the pool is ranked with it)
@@ -84,6 +85,16 @@ class Registry:
         """Keep URL and token, readable by the owner only."""
         fields = {**connection.model_dump(), "token": connection.token.get_secret_value()}
         write_atomic(self.folder(project) / "connection.json", json.dumps(fields), mode=0o600)
+        (self.folder(project) / "ended").unlink(missing_ok=True)
+
+    def end(self, project: str, reason: str) -> None:
+        """Forget the connection and keep why."""
+        write_atomic(self.folder(project) / "ended", reason)
+        (self.folder(project) / "connection.json").unlink(missing_ok=True)
+
+    def ended(self, project: str) -> str:
+        """Why the project was ended; "" while it was not."""
+        return (_read(self.folder(project) / "ended") or "").strip()
 
     def ranking(self, project: str) -> RankingRecord | None:
         """The last ranking, finished or not, or None."""
@@ -91,7 +102,7 @@ class Registry:
         return RankingRecord.model_validate_json(text) if text else None
 
     def save_ranking(self, project: str, record: RankingRecord) -> None:
-        """Keep the ranking."""
+        """Keep it."""
         write_atomic(self.folder(project) / "ranking.json", record.model_dump_json(indent=1))
 
     def trained_fingerprint(self, project: str) -> str:
@@ -177,18 +188,15 @@ class Registry:
 
     def new_folder(self, project: str) -> Path:
         """An empty folder beside the versions, to fill and hand to `publish`."""
-        parent = self.folder(project) / "models"
-        parent.mkdir(parents=True, exist_ok=True)
+        (parent := self.folder(project) / "models").mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
 
     def publish(self, card: ModelCard, folder: Path) -> Path:
         """Write the card into `folder` and rename it to its final place; an existing version stays."""
-        kept = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-        files = {str(p.relative_to(folder)): p.stat().st_size for p in kept}
+        files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
         card = card.model_copy(update={"files": files})
         (folder / CARD).write_text(card.model_dump_json(indent=1), "utf-8")
-        final = self.model_folder(card.project, card.version)
-        if final.exists():
+        if (final := self.model_folder(card.project, card.version)).exists():
             shutil.rmtree(folder)
         else:
             folder.rename(final)
@@ -239,16 +247,15 @@ class Registry:
         """The promoted version before `version`, for a roll back; `rules-1` when there is none."""
         if version == RULES_VERSION:
             return RULES_VERSION
-        current = round_of(version)
-        versions = self.versions(project)
+        current, versions = round_of(version), self.versions(project)
         older = [c for c in versions if c.round < current and c.decision.promote and self.exists(project, c.version)]
         return older[0].version if older else RULES_VERSION
 
     def _names(self, project: str) -> list[str]:
         """Versions with a card, in no order."""
         folder = self.folder(project) / "models"
-        names = [p.name for p in folder.iterdir() if (p / CARD).is_file()] if folder.is_dir() else []
-        return [name for name in names if not name.startswith(".")]
+        found = folder.iterdir() if folder.is_dir() else ()
+        return [p.name for p in found if (p / CARD).is_file() and not p.name.startswith(".")]
 
     def _pointer(self, project: str, name: str) -> str:
         # Never another version in place of one that is damaged or gone: that is for people to decide.

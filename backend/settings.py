@@ -7,11 +7,13 @@ stars. `docs/settings.md` lists every name; a test holds it against this class.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import tempfile
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from urllib.request import proxy_bypass
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -20,7 +22,34 @@ from backend.errors import SettingsError
 UNIX_SOCKET_LIMIT = 100
 """Bytes; Linux allows 107, macOS 103."""
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine: localhost, 127.0.0.0/8, ::1.
+
+    >>> is_loopback("127.8.0.1"), is_loopback("localhost"), is_loopback("10.0.0.1")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def proxy_variable(url: str) -> str:
+    """The environment variable whose proxy httpx uses for the URL; "" for none."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return ""
+    names = (f"{parts.scheme}_proxy", "all_proxy")
+    return next((name for n in names for name in (n, n.upper()) if os.environ.get(name)), "")
+
+
+def inherited(**more: str) -> dict[str, str]:
+    """The environment for a process that is started here: this one's with `more`, and NO_PROXY for this machine."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    direct = ",".join(dict.fromkeys([*names, "localhost", "127.0.0.1", "127.0.0.0/8", "::1"]))
+    return {**os.environ, "NO_PROXY": direct, "no_proxy": direct, **more}
 
 
 class Settings(BaseModel):
@@ -193,7 +222,7 @@ class Settings(BaseModel):
 
     def require_credentials(self) -> None:
         """Refuse an address that others can reach while anything is unprotected; raises SettingsError."""
-        if self.host in LOOPBACK:
+        if is_loopback(self.host):
             return
         secrets = {
             "ECG_API_KEY": self.api_key,
@@ -209,8 +238,13 @@ class Settings(BaseModel):
     @property
     def url(self) -> str:
         """The URL given to Label Studio: ECG_PUBLIC_URL, or host and port."""
+        return self.public_url.rstrip("/") or self.listening
+
+    @property
+    def listening(self) -> str:
+        """Host and port of the web process, as a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+        return f"http://{host}:{self.port}"
 
     @property
     def console_url(self) -> str:

@@ -13,21 +13,25 @@ from backend.errors import BackendError, SettingsError
 from backend.labelstudio.client import LabelStudioClient
 from backend.records import Connection
 from backend.registry import Registry
-from backend.settings import LOOPBACK, Settings
+from backend.settings import Settings, is_loopback
+from cli import processes
+from cli.health import ANY_ADDRESS
+from cli.project import only_project
 from trainer.connection import Change
 from trainer.connection import connect as connect_project
 
 
 @click.command()
-@click.option("--project", "-p", required=True, type=click.IntRange(1), help="Label Studio's project id.")
+@click.option("--project", "-p", type=click.IntRange(1), help="Label Studio's project id; default: the connected one.")
 @click.option("--url", default="", help="Address of Label Studio; default: LABEL_STUDIO_URL, or as last time.")
 @click.option("--token", default="", help="Legacy or personal access token; default: LABEL_STUDIO_API_KEY, or as last.")
 @click.option("--backend-url", default="", help="Where Label Studio reaches `ecgal up`; default: ECG_PUBLIC_URL.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
-def connect(project: int, url: str, token: str, backend_url: str, as_json: bool) -> None:
+def connect(project: int | None, url: str, token: str, backend_url: str, as_json: bool) -> None:
     """Connect a Label Studio project to this backend, or repair the connection."""
     try:
-        changes = run(Settings.from_env(), str(project), url, token, backend_url)
+        settings = Settings.from_env()
+        changes = run(settings, str(project) if project else only_project(), url, token, backend_url)
     except BackendError as error:
         raise click.ClickException(str(error)) from None
     lines = [f"{change.part}: {change.what}" for change in changes] or ["nothing to change"]
@@ -56,9 +60,9 @@ def resolve(settings: Settings, stored: Connection | None, url: str, token: str,
         token or settings.label_studio_token.get_secret_value() or (stored.token.get_secret_value() if stored else "")
     )
     if not address:
-        raise SettingsError("Which Label Studio?", hint="give --url or set LABEL_STUDIO_URL")
+        raise SettingsError("Which Label Studio? Give --url or set LABEL_STUDIO_URL")
     if not secret:
-        raise SettingsError("Which access token?", hint="give --token or set LABEL_STUDIO_API_KEY")
+        raise SettingsError("Which access token? Give --token or set LABEL_STUDIO_API_KEY")
     # Only a URL that was given for this project is kept: the settings may change.
     kept = stored.backend_url if stored and not settings.public_url else ""
     return Connection(url=address, token=SecretStr(secret), backend_url=(backend_url or kept).rstrip("/"))
@@ -67,9 +71,16 @@ def resolve(settings: Settings, stored: Connection | None, url: str, token: str,
 def reached_at(settings: Settings, connection: Connection | None) -> Settings:
     """The settings with the URL under which the project's Label Studio reaches the backend.
 
-    One on this machine also tells where the web process listens, so that ECG_PORT need not be set again.
+    One on this machine also tells where the web process listens, so does the `ecgal up` of this home: ECG_PORT need
+    not be set again.
     """
     given = connection.backend_url if connection else ""
     parts = urlsplit(given)
-    local = {"host": parts.hostname, "port": parts.port or 80} if parts.hostname in LOOPBACK else {}
-    return settings.model_copy(update={"public_url": given, **local}) if given else settings
+    local = {"host": parts.hostname, "port": parts.port or 80} if is_loopback(parts.hostname or "") else {}
+    if given:
+        return settings.model_copy(update={"public_url": given, **local})
+    running = urlsplit(processes.address_of(settings.home.resolve()))
+    if not running.hostname or "port" in settings.model_fields_set:
+        return settings
+    host = ANY_ADDRESS.get(running.hostname, running.hostname)
+    return settings.model_copy(update={"host": host, "port": running.port})

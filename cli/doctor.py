@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -11,9 +12,11 @@ from redis.exceptions import RedisError
 
 from backend import overview
 from backend.errors import BackendError, Unavailable
+from backend.job_queue import FUNCTIONS
 from backend.settings import Settings
 from cli.connect import reached_at
 from cli.health import HEARTBEAT_AGE, web_is_healthy
+from cli.project import CONNECT
 from cli.tables import LINKS
 from trainer.doctor import Check, Local, run_checks
 from trainer.parts import WorkerParts
@@ -24,7 +27,7 @@ from trainer.parts import WorkerParts
 @click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
 @click.pass_context
 def doctor(context: click.Context, project: int | None, as_json: bool) -> None:
-    """Check both directions between Label Studio and this backend; exit 1 when something fails."""
+    """Check both directions between Label Studio and this backend; exit 1 when something fails, not when it waits."""
     try:
         checks = examine(WorkerParts.open(Settings.from_env()), str(project) if project else "")
     except BackendError as error:
@@ -37,7 +40,7 @@ def examine(parts: WorkerParts, project: str) -> list[Check]:
     """The checks of one project, or of all connected ones."""
     projects = [project] if project else [p for p in parts.registry.projects() if parts.registry.connection(p)]
     if not projects:
-        raise Unavailable("No project is connected", hint="run `ecgal connect --project <id>`")
+        raise Unavailable("No project is connected", hint=f"run `{CONNECT}`")
     return [check for number in projects for check in checks_of(parts, number)]
 
 
@@ -47,6 +50,7 @@ def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     serving, ranking = parts.registry.serving(project), parts.registry.ranking(project)
     unusable = ranking.without_text if ranking and ranking.version == serving else 0
     local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis), unusable)
+    local = replace(local, working=working(parts, project, ranking is None or not ranking.finished))
     checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
     damage = parts.registry.damage(project, serving)
     checks.append(Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else ""))
@@ -67,6 +71,17 @@ def used_annotations(parts: WorkerParts, project: str) -> Check:
     return Check("annotations", True, "; ".join(row["sentence"] for row in rows), fix)
 
 
+def working(parts: WorkerParts, project: str, unfinished: bool) -> str:
+    """What will bring the predictions up to date by itself; "" when nothing will."""
+    try:
+        if jobs := [job for kind in FUNCTIONS for job in parts.queue.jobs(project, kind)]:
+            return ", ".join(f"{job.id} is {job.state}" for job in jobs)
+        failed = parts.queue.failure(project, "rank")
+    except RedisError:
+        return ""
+    return "" if failed or not unfinished else f"a ranking starts within {parts.settings.reconcile_seconds:g} s"
+
+
 def listened(redis: Redis) -> set[str]:
     """Names of the queues that workers with a fresh heartbeat listen to, on whatever machine."""
     from rq import Worker
@@ -85,7 +100,7 @@ def table(checks: list[Check]) -> str:
     width = max(len(check.name) for check in checks)
     lines = []
     for check in checks:
-        state = "FAIL" if not check.ok else "note" if check.fix else "ok  "
+        state = "wait" if check.waits else "FAIL" if not check.ok else "note" if check.fix else "ok  "
         lines.append(f"{state}  {check.name:<{width}}  {check.what}")
         lines += [f"      {'':<{width}}  fix: {check.fix}"] if check.fix else []
     return "\n".join(lines)

@@ -5,7 +5,9 @@ Commands work on ECG_HOME and Redis directly, so that they answer while the web 
 
 from __future__ import annotations
 
+import io
 import sys
+from typing import Any
 
 import click
 from redis.exceptions import RedisError
@@ -15,6 +17,7 @@ from cli.augment import augment
 from cli.base_model import base_model
 from cli.connect import connect
 from cli.convert import convert
+from cli.disconnect import disconnect
 from cli.distill import distill
 from cli.doctor import doctor
 from cli.errors import errors
@@ -29,7 +32,14 @@ from cli.up import up
 
 
 class Commands(click.Group):
-    """A group whose commands report BackendError as one sentence."""
+    """A group whose commands report BackendError as one sentence, on a terminal of any encoding."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program; a character that the terminal's encoding lacks is shown as `?`."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what can go wrong becomes a message and exit code 1."""
@@ -51,6 +61,7 @@ def main() -> None:
 for command in (
     up,
     connect,
+    disconnect,
     doctor,
     status,
     queue,

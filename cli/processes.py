@@ -16,6 +16,10 @@ from pathlib import Path
 import psutil
 
 from backend.errors import Conflict
+from backend.registry import write_atomic
+
+ADDRESS = "address"
+"""File in ECG_HOME that holds the URL of the web process while `ecgal up` runs."""
 
 MARKER = "ECGAL_UP_HOME"
 JOB_MARKER = "RQ_EXECUTION_ID"
@@ -41,6 +45,33 @@ def home_lock(home: Path) -> Iterator[int]:
             raise Conflict("`ecgal up` runs already for this home, process", pid, f"stop it with kill {pid}") from None
         name_owner(descriptor, os.getpid())
         yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def told_address(home: Path, address: str) -> Iterator[None]:
+    """Tell the commands of this home, in ECG_HOME/address, where the web process listens, until the end."""
+    write_atomic(home / ADDRESS, f"{address}\n")
+    try:
+        yield
+    finally:
+        (home / ADDRESS).unlink(missing_ok=True)
+
+
+def address_of(home: Path) -> str:
+    """URL of the running `ecgal up` of this home; "" when none runs, whatever a killed one left behind."""
+    try:
+        descriptor = os.open(home / "up.lock", os.O_RDWR)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        address = home / ADDRESS
+        return address.read_text("utf-8").strip() if address.is_file() else ""
+    else:
+        return ""
     finally:
         os.close(descriptor)
 

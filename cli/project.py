@@ -9,12 +9,29 @@ from typing import Any
 import click
 
 from backend import overview
+from backend.errors import BadRequest
+from backend.registry import Registry
 from backend.settings import Settings
 from cli import tables
 from trainer.parts import WorkerParts
 
-project_option = click.option("--project", "-p", required=True, help="Label Studio's project id.")
+CONNECT = "ecgal connect --url <address of Label Studio> --token <access token> --project <id>"
+PROJECT_HELP = "Label Studio's project id; default: the only one that is connected."
+project_option = click.option(
+    "--project", "-p", default="", callback=lambda _context, _option, given: given or only_project(), help=PROJECT_HELP
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
+
+
+def only_project() -> str:
+    """The only connected project; raises BadRequest that lists them when there are several, or none."""
+    registry = Registry(Settings.from_env().home)
+    connected = [project for project in registry.projects() if registry.connection(project)]
+    if not connected:
+        raise BadRequest("Which project? Give --project; none is connected", hint=f"Connect one with `{CONNECT}`")
+    if len(connected) > 1:
+        raise BadRequest("Which project? Connected are", ", ".join(connected), "Give --project")
+    return connected[0]
 
 
 def show(value: Any, as_json: bool, table: Callable[[Any], str]) -> None:

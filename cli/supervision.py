@@ -46,7 +46,18 @@ class Program:
 
 def application(root: Path, python: str = sys.executable) -> tuple[Program, ...]:
     """Web, the two workers and the reconciler; `root` is the folder of gunicorn.conf.py."""
-    gunicorn = (python, "-m", "gunicorn", "--config", str(root / "gunicorn.conf.py"), "_wsgi:app")
+    # GUNICORN_CMD_ARGS would win over gunicorn.conf.py, and change address, workers or their class.
+    gunicorn = (
+        "env",
+        "-u",
+        "GUNICORN_CMD_ARGS",
+        python,
+        "-m",
+        "gunicorn",
+        "--config",
+        str(root / "gunicorn.conf.py"),
+        "_wsgi:app",
+    )
     worker = (python, "-m", "rq.cli", "worker", *WORKER_OPTIONS)
     return (
         Program("web", gunicorn, root),
@@ -103,12 +114,10 @@ def _supervisord(settings: Settings) -> str:
     control = control_socket(settings)
     address = f"valkey/{control.name}" if _is_beside_data(settings) else str(control).replace("%", "%%")
     level = {"WARNING": "warn"}.get(settings.log_level, settings.log_level.lower())
-    # Only the name of the variable: a password in REDIS_URL must not reach the file or the process list.
-    environment = 'environment=RQ_REDIS_URL="%(ENV_REDIS_URL)s"\n' if settings.redis_url_setting else ""
     return (
         f"[supervisord]\nnodaemon=true\nsilent=true\nloglevel={level}\n"
         "logfile=logs/supervisord.log\nlogfile_maxbytes=10MB\nlogfile_backups=3\n"
-        f"pidfile=supervisord.pid\n{environment}\n"
+        "pidfile=supervisord.pid\n\n"
         f"[unix_http_server]\nfile={address}\nchmod=0700\n\n"
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\n"
         f"[supervisorctl]\nserverurl=unix://{address}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from backend.errors import BackendError
-from backend.settings import Settings
+from backend.settings import Settings, inherited
 from cli import preflight, processes, supervision
 from cli.console import Console, Stop
 
@@ -50,7 +50,8 @@ def run(settings: Settings) -> None:
             click.echo(f"no web console: {obstacle}; set ECG_CONSOLE_PORT to a free port")
             settings = settings.model_copy(update={"console_port": 0})
         write_configuration(settings)
-        supervise(settings, lock, stop)
+        with processes.told_address(home, settings.listening):
+            supervise(settings, lock, stop)
 
 
 def supervise(settings: Settings, lock: int, stop: Stop) -> None:
@@ -81,17 +82,22 @@ def write_configuration(settings: Settings) -> None:
 
 def start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
     """Start supervisord, which holds the lock too; its programs inherit the home as a mark."""
-    environment = [f"ECG_HOME={settings.home}", f"{processes.MARKER}={settings.home}", "PYTHONUNBUFFERED=1"]
-    if not settings.redis_url_setting:
-        environment.append(f"RQ_REDIS_URL={settings.redis_url}")
+    # Not in supervisord.conf or on a command line: others may read those, and supervisord expands percent signs.
+    environment = {
+        "ECG_HOME": str(settings.home),
+        processes.MARKER: str(settings.home),
+        "PYTHONUNBUFFERED": "1",
+        "RQ_REDIS_URL": settings.redis_url,
+    }
     if settings.base_model and Path(settings.base_model).exists():
         # The programs run in ROOT; a relative path means the folder `ecgal up` was called in.
-        environment.append(f"ECG_BASE_MODEL={Path(settings.base_model).resolve()}")
+        environment["ECG_BASE_MODEL"] = str(Path(settings.base_model).resolve())
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.home / "supervisord.conf")]
     # The lock is its standard input because supervisord closes every descriptor from 5 on. A session of
     # its own keeps Ctrl-C on the terminal away from it, so that one process decides how to stop.
     supervisor = subprocess.Popen(
-        ["env", *environment, *command],
+        command,
+        env=inherited(**environment),
         stdin=lock,
         stdout=subprocess.DEVNULL,
         cwd=settings.home,

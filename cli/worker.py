@@ -7,11 +7,23 @@ again. (RQ 3.0)
 
 from __future__ import annotations
 
+import os
+
 from rq import worker_registration
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
+
+PASSWORD = "ECGAL_REDIS_PASSWORD"
+"""Environment variable of a job's process: others can read its command line, but not its environment."""
+
+
+class Hidden(str):
+    """A password whose `repr`, which RQ writes into the command line of a job's process, looks it up there."""
+
+    def __repr__(self) -> str:
+        return f"os.environ[{PASSWORD!r}]"
 
 
 class Worker(SpawnWorker):
@@ -21,6 +33,14 @@ class Worker(SpawnWorker):
         """Called every --maintenance-interval while idle."""
         self.stay_registered()
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Start the job's process without the password of Redis on its command line."""
+        kwargs = self.connection.connection_pool.connection_kwargs
+        if kwargs.get("password"):
+            os.environ[PASSWORD] = kwargs["password"]
+            kwargs["password"] = Hidden(kwargs["password"])
+        super().fork_work_horse(job, queue)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in a process of its own."""

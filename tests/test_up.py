@@ -290,7 +290,6 @@ def test_the_configuration_holds_no_secret(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, redis_url_setting="redis://:hunter2@db/0", api_key="hunter3")
     text = supervision.configuration(settings, supervision.application(ROOT))
     assert "hunter" not in text
-    assert 'RQ_REDIS_URL="%(ENV_REDIS_URL)s"' in text
     assert "[program:valkey]" not in text
 
 

@@ -24,7 +24,7 @@ from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.session import Refusal, shown
 from backend.labelstudio.wire import WEBHOOK_ACTIONS, JsonObject
 from backend.registry import VERSION
-from backend.settings import LOOPBACK, Settings
+from backend.settings import Settings, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def _reaching(settings: Settings) -> Iterator[None]:
 def reach_hint(settings: Settings) -> str:
     """What to do when Label Studio does not reach the backend."""
     hint = f"is it running (`ecgal up`), and does `curl {shown(settings.url)}/health` work where Label Studio runs?"
-    if urlsplit(settings.url).hostname not in LOOPBACK:
+    if not is_loopback(urlsplit(settings.url).hostname or ""):
         return hint
     public = f"http://host.docker.internal:{settings.port}"
     return f"{hint} In a container {settings.host} is the container: set ECG_HOST=0.0.0.0 ECG_PUBLIC_URL={public}"

@@ -11,7 +11,7 @@ Checks that need the answer of a failed one are left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from backend.errors import BackendError
@@ -33,17 +33,23 @@ from trainer.connection import (
 )
 
 QUEUES = ("train", "rank")
+BY_RANKING = ("model version", "predictions")
+"""Checks of what a ranking sets at its end."""
 START = "start `ecgal up`"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding; `fix` is empty when there is nothing to do. One that is `ok` with a fix is a note."""
+    """One finding; `fix` is empty when there is nothing to do. One that is `ok` with a fix is a note.
+
+    One that `waits` is not yet as it will be by itself.
+    """
 
     name: str
     ok: bool
     what: str
     fix: str = ""
+    waits: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -56,12 +62,14 @@ class Local:
 
     `web` tells whether the web process answers, `redis` raises BackendError when it does not, `queues`
     are the job queues that live workers listen to, `unusable` counts tasks of the pool without usable text.
+    `working` says what will bring title and predictions up to date by itself, "" when nothing will.
     """
 
     web: Callable[[], bool]
     redis: Callable[[], None]
     queues: Callable[[], Collection[str]]
     unusable: int = 0
+    working: str = ""
 
 
 def run_checks(
@@ -72,11 +80,18 @@ def run_checks(
     try:
         with client_factory() as client:
             for check in _there(client, settings, project, serving, local.unusable):
-                checks.append(check)
+                checks.append(_waiting(check, local.working))
     except BackendError as error:
         code = error.code if isinstance(error, Refusal) else 0
         checks.append(_failed({401: "token", 404: "project"}.get(code, "Label Studio"), error))
     return checks
+
+
+def _waiting(check: Check, working: str) -> Check:
+    """The check, as one that waits where a running job brings what is missing."""
+    if check.ok or not working or check.name not in BY_RANKING:
+        return check
+    return replace(check, ok=True, waits=True, what=f"{check.what}; {working}", fix="")
 
 
 # Here -----------------------------------------------------------------------------------------------

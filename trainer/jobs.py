@@ -13,7 +13,8 @@ import time
 from backend.logs import configure, type_and_place
 from backend.rank_shards import Shard
 from backend.settings import Settings
-from trainer.parts import WorkerParts, reason_of
+from trainer.disconnection import drop_hints
+from trainer.parts import NotConnected, WorkerParts, reason_of
 from trainer.reranking import Outdated, Reranking
 from trainer.rounds import Round
 
@@ -102,6 +103,11 @@ def _round(parts: WorkerParts, project: str, number: int) -> str:
 
 def _failed(parts: WorkerParts, project: str, number: int, error: Exception) -> str:
     reason = reason_of(error)
+    if isinstance(error, NotConnected):
+        drop_hints(parts.queue, project)
+        parts.queue.failed(project, "retrain", reason, time.time())
+        logger.warning("round %s-%d is not tried again: %s", project, number, reason)
+        return f"not tried again: {reason}"
     logger.exception("round %s-%d failed", project, number)
     parts.queue.give_back(project, number, time.time())
     parts.queue.failed(project, "retrain", reason, time.time())

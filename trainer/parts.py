@@ -17,6 +17,10 @@ from backend.registry import Registry
 from backend.settings import Settings
 
 
+class NotConnected(Conflict):
+    """The project was never connected, or has ended: repeating a job does not help."""
+
+
 @dataclass(frozen=True)
 class WorkerParts(Parts):
     """The parts of a worker or a command, which also talk to Label Studio."""
@@ -34,10 +38,11 @@ class WorkerParts(Parts):
         stored = self.registry.connection(project)
         url = settings.label_studio_url or (stored.url if stored else "")
         token = settings.label_studio_token.get_secret_value() or (stored.token.get_secret_value() if stored else "")
+        command = "ecgal connect --url <address of Label Studio> --token <access token> --project"
+        if ended := self.registry.ended(project):
+            raise NotConnected(f"Project {project} has ended ({ended})", hint=f"take it up with `{command} {project}`")
         if not url or not token:
-            raise Conflict(
-                "The project is not connected to a Label Studio", project, f"run `ecgal connect --project {project}`"
-            )
+            raise NotConnected("The project is not connected to a Label Studio", project, f"run `{command} {project}`")
         return Connection(url=url, token=SecretStr(token), backend_url=(stored and stored.backend_url) or settings.url)
 
     def client(self, project: str) -> LabelStudioClient:

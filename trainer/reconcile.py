@@ -15,12 +15,18 @@ from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.pool import count_missing, count_scored
+from backend.labelstudio.session import Refusal
 from backend.logs import type_and_place
 from backend.records import Connection
+from trainer.disconnection import end
 from trainer.parts import WorkerParts, reason_of
 from trainer.upkeep import deletable, may_delete, other_labels, tidy
 
 logger = logging.getLogger(__name__)
+
+
+GONE_AFTER = 5
+"""Answers "404" in a row after which a project counts as deleted: a minute, so that a restart is none."""
 
 
 class Reconciler:
@@ -30,6 +36,7 @@ class Reconciler:
         self.parts = parts
         self._clients: dict[str, tuple[Connection, LabelStudioClient]] = {}
         self._outages: dict[str, str] = {}
+        self._missing: dict[str, int] = {}
 
     def run(self, stopped: Callable[[float], bool]) -> None:
         """Tick until `stopped(seconds)`, which waits for that long, says so."""
@@ -45,7 +52,9 @@ class Reconciler:
                 self.project(project)
             except Exception as error:
                 self._log_once(project, error)
+                self._end_deleted(project, error)
             else:
+                self._missing.pop(project, None)
                 if self._outages.pop(project, None):
                     self.parts.queue.retry_now(project)
                     logger.info("project %s can be reconciled again", project)
@@ -136,6 +145,14 @@ class Reconciler:
         if known is None or known[0] != connection:
             self._clients[project] = (connection, self.parts.client(project))
         return self._clients[project][1]
+
+    def _end_deleted(self, project: str, error: Exception) -> None:
+        """End a project that Label Studio said it does not have GONE_AFTER times in a row, and nothing else between."""
+        gone = isinstance(error, Refusal) and error.code == 404 and error.what.endswith(f": project {project}")
+        self._missing[project] = self._missing.get(project, 0) + 1 if gone else 0
+        if self._missing[project] >= GONE_AFTER:
+            end(self.parts, project, "Label Studio no longer has it, or the token's owner may not see it")
+            self._missing.pop(project)
 
     def _log_once(self, project: str, error: Exception) -> None:
         self._clients.pop(project, None)

@@ -39,7 +39,8 @@ def remember(parts: WebParts, project: str, label_config: str | None) -> str:
             parse_label_config(label_config)
             label_config.encode()
         except (LabelConfigError, UnicodeEncodeError) as error:
-            log.warning("Project %s: labelling configuration not usable: %s", project, type(error).__name__)
+            reason = str(error) if isinstance(error, LabelConfigError) else type(error).__name__
+            log.warning("Project %s: labelling configuration not usable: %s", project, reason)
         else:
             if parts.registry.remember_label_config(project, label_config):
                 log.info("Project %s has a new labelling configuration", project)

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from backend.batches import slices
-from backend.errors import BackendError, BadRequest
+from backend.errors import BackendError, BadRequest, LabelConfigError
 from backend.http import auth, hints
 from backend.http.body import json_object
 from backend.http.errors import Answer, log_unexpected
@@ -63,7 +63,11 @@ async def predict(request: Request) -> Answer:
     """One result per task, whatever the tasks are."""
     started = time.perf_counter()
     parts, fields = parts_of(request), parse_predict(await json_object(request))
-    config = await parts.work(parts.serving.config, fields.project_id, fields.label_config)
+    try:
+        config = await parts.work(parts.serving.config, fields.project_id, fields.label_config)
+    except LabelConfigError as error:
+        log.warning("predict project=%s refused: %s", fields.project_id or "-", error)
+        raise
     results: list[dict[str, Any]] = []
 
     def size(task: Any) -> int:

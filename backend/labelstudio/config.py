@@ -22,6 +22,8 @@ EXAMPLE = (
     '<View><Labels name="label" toName="text"><Label value="HR"/></Labels><Text name="text" value="$text"/></View>'
 )
 HINT = f"a configuration looks like {EXAMPLE}"
+OTHER_OBJECTS = ("HyperText", "Paragraphs", "Image", "Audio", "Video", "TimeSeries", "Table", "Chat", "Pdf")
+OTHER_CONTROLS = ("Choices", "Taxonomy", "HyperTextLabels", "ParagraphLabels", "RectangleLabels", "TextArea", "Rating")
 DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
@@ -52,13 +54,16 @@ def parse_label_config(xml: str) -> LabelConfig:
     LabelConfig(from_name='label', to_name='text', text_key='text', labels=('HR',))
     """
     tree = _read(xml)
-    texts = _text_keys(tree)
+    texts = {tag.attrib["name"]: tag for tag in tree.iter("Text") if tag.get("name")}
     controls = _controls(tree, xml)
     bound = [(name, target, control) for name, control in controls for target in control["to_name"] if target in texts]
+    faults = []
     for name, target, control in bound:
-        if control["labels"]:
-            return LabelConfig(name, target, texts[target], tuple(control["labels"]))
-    raise _nothing_usable(texts, [name for name, _ in controls], [name for name, _, _ in bound])
+        fault = _text_fault(texts[target]) or _labels_fault(tree, name, control["labels"])
+        if not fault:
+            return LabelConfig(name, target, _data_key(texts[target]), tuple(control["labels"]))
+        faults.append(fault)
+    raise faults[0] if faults else _nothing_bound(tree, texts, controls)
 
 
 def _read(xml: str) -> Element:
@@ -78,21 +83,43 @@ def _undeclared(xml: str) -> str:
     return DECLARATION.sub("", xml).strip()
 
 
-def _text_keys(tree: Element) -> dict[str, str]:
-    """Name -> data key of the Text tags that show one value of the task's data."""
-    tags = [tag for tag in tree.iter("Text") if tag.get("name") and tag.get("valueType") != "url"]
-    keys = {tag.attrib["name"]: _data_key(tag.get("value", "")) for tag in tags}
-    return {name: key for name, key in keys.items() if key}
+def _text_fault(tag: Element) -> LabelConfigError | None:
+    """Why no report can be read through a Text tag; None when it can."""
+    name, value = tag.attrib["name"], tag.get("value", "")
+    if tag.get("valueType") == "url":
+        what, hint = 'valueType="url"', "import the text itself and remove valueType"
+    elif tag.get("encoding", "none") not in ("", "none"):
+        # Label Studio decodes it in the browser: offsets would be those of a text that the data does not hold.
+        what, hint = f'encoding="{tag.get("encoding")}"', "import the text as it is and remove encoding"
+    elif not value.strip().startswith("$") and not value.count("$"):
+        what, hint = f'value="{value[:40]}"', 'value has to name a field of the data, as value="$text"'
+    elif not _data_key(tag):
+        what, hint = f'value="{value[:40]}"', 'value has to be one field of the data and nothing else, as value="$text"'
+    else:
+        return None
+    return LabelConfigError(f'The Text tag "{name}" cannot be read', what, hint)
 
 
-def _data_key(value: str) -> str:
-    """`$text` -> `text`; "" for literal text and for text composed of several values.
+def _data_key(tag: Element) -> str:
+    """`$text` -> `text`; "" for literal text, for text composed of several values and for items of a list."""
+    key = tag.get("value", "").strip()
+    return key[1:] if re.fullmatch(r"\$[^$\[\]{}]+", key) else ""
 
-    >>> _data_key("$report.body"), _data_key("Report: $text")
-    ('report.body', '')
-    """
-    key = value.strip()
-    return key[1:] if key.startswith("$") and key.count("$") == 1 else ""
+
+def _labels_fault(tree: Element, name: str, labels: list[str]) -> LabelConfigError | None:
+    """Why the labels of a Labels tag are not known; None when they are."""
+    tag = next(tag for tag in tree.iter("Labels") if tag.get("name") == name)
+    hint = 'list the labels as <Label value="HR"/> inside the tag'
+    if not labels and tag.get("value"):
+        return LabelConfigError(
+            f'The Labels tag "{name}" takes its labels from each task', f'value="{tag.get("value")}"', hint
+        )
+    if not labels:
+        return LabelConfigError("The Labels tag has no Label inside", name, HINT)
+    dynamic = next((label for label in labels if label.startswith("$")), "")
+    if dynamic:
+        return LabelConfigError(f'The Labels tag "{name}" takes a label from each task', f'value="{dynamic}"', hint)
+    return None
 
 
 def _controls(tree: Element, xml: str) -> list[tuple[str, dict[str, list[str]]]]:
@@ -110,12 +137,21 @@ def _controls(tree: Element, xml: str) -> list[tuple[str, dict[str, list[str]]]]
     ]
 
 
-def _nothing_usable(texts: dict[str, str], controls: list[str], bound: list[str]) -> LabelConfigError:
-    """The error that names the first missing piece."""
+def _nothing_bound(
+    tree: Element, texts: dict[str, Element], controls: list[tuple[str, dict[str, list[str]]]]
+) -> LabelConfigError:
+    """The error that names the first missing piece, and the tag that stands in its place."""
     if not texts:
-        return LabelConfigError('The labelling configuration has no Text tag with name and value="$key"', hint=HINT)
+        what = 'The labelling configuration has no Text tag with name and value="$key"'
+        return LabelConfigError(what, _instead(tree, OTHER_OBJECTS), HINT)
     if not controls:
-        return LabelConfigError("The labelling configuration has no Labels tag with name and toName", hint=HINT)
-    if not bound:
-        return LabelConfigError("No Labels tag names a Text tag in toName", ", ".join(controls), HINT)
-    return LabelConfigError("The Labels tag has no Label inside", ", ".join(bound), HINT)
+        what = "The labelling configuration has no Labels tag with name and toName"
+        return LabelConfigError(what, _instead(tree, OTHER_CONTROLS), HINT)
+    targets = ", ".join(f'{name} (toName="{",".join(control["to_name"])}")' for name, control in controls)
+    return LabelConfigError("No Labels tag names a Text tag in toName", targets, HINT)
+
+
+def _instead(tree: Element, tags: tuple[str, ...]) -> str:
+    """`it has HyperText` for the tags that are there; "" for none."""
+    found = [tag for tag in tags if tree.find(f".//{tag}") is not None]
+    return f"it has {', '.join(found)}" if found else ""

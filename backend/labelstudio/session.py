@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from backend.errors import LabelStudioError
+from backend.settings import is_loopback, proxy_variable
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -69,13 +71,18 @@ class Session:
         """Whether the token is a personal one (a JWT) rather than a legacy one."""
         return self._token.count(".") == 2
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: no proxy is asked for it, whatever the environment says."""
+        return is_loopback(urlsplit(self.url).hostname or "")
+
     @cached_property
     def sdk(self) -> LabelStudio:
         """The SDK's client. Redirects are errors: a POST would arrive as a GET, the token at another host."""
         from httpx import Client
         from label_studio_sdk.client import LabelStudio
 
-        http = Client(timeout=self._timeout, follow_redirects=False)
+        http = Client(timeout=self._timeout, follow_redirects=False, trust_env=not self.is_local)
         # The slash matters: the SDK joins "api/token/refresh/" to the address.
         url = f"{self.url}/"
         return LabelStudio(  # type: ignore[no-untyped-call]
@@ -105,7 +112,8 @@ class Session:
         import httpx
 
         with self.asking("its release"):
-            answer = httpx.get(f"{self.url}/api/version", timeout=self._timeout).raise_for_status().json()
+            url, trusting = f"{self.url}/api/version", not self.is_local
+            answer = httpx.get(url, timeout=self._timeout, trust_env=trusting).raise_for_status().json()
         if not isinstance(answer, dict) or "release" not in answer:
             raise self._stranger()
         return str(answer["release"])
@@ -121,9 +129,10 @@ class Session:
         except ApiError as error:
             raise self._refusal(what, error.status_code or 0, "" if quiet else reason(error.body)) from None
         except TimeoutException:
-            raise Unreachable("Label Studio did not answer in time", shown(self.url), f"asked for: {what}") from None
+            hint = f"asked for: {what}{self._through_proxy()}"
+            raise Unreachable("Label Studio did not answer in time", shown(self.url), hint) from None
         except (HTTPError, InvalidURL) as error:
-            hint = f"is it running, and is this its address? ({type(error).__name__})"
+            hint = f"is it running, and is this its address? ({type(error).__name__}){self._through_proxy()}"
             raise Unreachable("Label Studio cannot be reached", shown(self.url), hint) from None
         except json.JSONDecodeError:
             raise self._stranger() from None
@@ -131,6 +140,13 @@ class Session:
     def _stranger(self) -> LabelStudioError:
         hint = "is this the address of a Label Studio?"
         return LabelStudioError("The answer is not Label Studio's", shown(self.url), hint)
+
+    def _through_proxy(self) -> str:
+        """A sentence that names the variable whose proxy the requests go through; "" when they go there directly."""
+        variable = "" if self.is_local else proxy_variable(self.url)
+        return (
+            f". The request goes through the proxy of {variable}: set NO_PROXY to go there directly" if variable else ""
+        )
 
     def _refusal(self, what: str, code: int, said: str) -> LabelStudioError:
         if 200 <= code < 300:  # the SDK could not read the body

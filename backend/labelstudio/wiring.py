@@ -70,6 +70,11 @@ class Wiring:
                 plain(view) for view in self.session.sdk.views.list(project=int(project), request_options=READ_ONLY)
             ]
 
+    def delete_view(self, view: int) -> None:
+        """Delete a tab."""
+        with self.session.asking("view"):
+            self.session.sdk.views.delete(str(view), request_options=ONCE)
+
     def save_view(self, project: str, view: int | None, data: JsonObject) -> None:
         """Create (None) or change a tab."""
         fields: JsonObject = {"project": int(project), "data": data, "request_options": ONCE}

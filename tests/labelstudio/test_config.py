@@ -83,19 +83,49 @@ def test_a_declared_encoding_and_comments_do_no_harm() -> None:
         (f'<View>{TEXT}<Labels name="l"><Label value="A"/></Labels></View>', "has no Labels tag"),
         (f"<View>{LABELS}</View>", "has no Text tag"),
         (f'<View>{LABELS}<HyperText name="text" value="$text"/></View>', "has no Text tag"),
-        (f'<View>{LABELS}<Text name="text" value="fixed"/></View>', "has no Text tag"),
-        (f'<View>{LABELS}<Text name="text" value="$a and $b"/></View>', "has no Text tag"),
-        (f'<View>{LABELS}<Text name="text" value="$url" valueType="url"/></View>', "has no Text tag"),
+        (f'<View>{LABELS}<Text name="text" value="fixed"/></View>', 'value="fixed"'),
+        (f'<View>{LABELS}<Text name="text" value="$a and $b"/></View>', 'value="\\$a and \\$b"'),
+        (f'<View>{LABELS}<Text name="text" value="$url" valueType="url"/></View>', 'valueType="url"'),
         (f'<View>{LABELS}<Text name="other" value="$text"/></View>', "names a Text tag"),
         (f'<View><Labels name="l" toName="text"/>{TEXT}</View>', "has no Label inside"),
-        (f'<View><Labels name="l" toName="text" value="$tags"/>{TEXT}</View>', "has no Label inside"),
+        (f'<View><Labels name="l" toName="text" value="$tags"/>{TEXT}</View>', 'value="\\$tags"'),
+        (f'<View><Labels name="l" toName="text"><Label value="$tag"/></Labels>{TEXT}</View>', 'value="\\$tag"'),
+        (f'<View>{LABELS}<Text name="text" value="$text" encoding="base64"/></View>', 'encoding="base64"'),
+        (
+            f'<View>{LABELS}<Text name="text" value="$text" encoding="base64unicode"/></View>',
+            'encoding="base64unicode"',
+        ),
+        (f'<View>{LABELS}<Text name="text" value="$text" encoding="gb2312"/></View>', 'encoding="gb2312"'),
+        (f'<View>{LABELS}<Text name="text"/></View>', 'value=""'),
+        (f'<View>{LABELS}<Text name="text" value="$rows[0].text"/></View>', 'value="\\$rows'),
+        (f'<View>{LABELS}<Paragraphs name="text" value="$text"/></View>', "it has Paragraphs"),
+        (f'<View>{TEXT}<Choices name="c" toName="text"><Choice value="a"/></Choices></View>', "it has Choices"),
+        (f'<View>{TEXT}<Taxonomy name="c" toName="text"><Choice value="a"/></Taxonomy></View>', "it has Taxonomy"),
+        (f'<View>{TEXT}<Labels name="l" toName="gone"><Label value="A"/></Labels></View>', 'toName="gone"'),
         (f"{'<View>' * 300}{TEXT}{LABELS}{'</View>' * 300}", "cannot be read"),
     ],
 )
 def test_what_is_missing_is_named(xml: str, missing: str) -> None:
     with pytest.raises(LabelConfigError, match=missing) as raised:
         parse_label_config(xml)
-    assert raised.value.hint.startswith("a configuration looks like <View>")
+    assert raised.value.hint
+
+
+def test_what_changes_only_the_interface_is_no_obstacle() -> None:
+    text = '<Text name="text" value="$text" encoding="none" granularity="word" valueType="text" saveTextResult="no"/>'
+    choices = '<Choices name="c" toName="text"><Choice value="a"/></Choices>'
+    shown = f'<View visibleWhen="choice-selected" whenTagName="c">{choices}</View>'
+    assert parse_label_config(f"<View>{shown}{LABELS}{text}</View>") == LabelConfig("label", "text", "text", ("HR",))
+
+
+def test_a_label_that_is_written_twice_counts_once() -> None:
+    twice = '<Labels name="label" toName="text"><Label value="HR"/><Label value="HR"/></Labels>'
+    assert parse_label_config(f"<View>{twice}{TEXT}</View>").labels == ("HR",)
+
+
+def test_an_encoded_text_tag_gives_way_to_one_that_can_be_read() -> None:
+    encoded = '<Text name="a" value="$a" encoding="base64"/><Labels name="x" toName="a"><Label value="X"/></Labels>'
+    assert parse_label_config(f"<View>{encoded}{LABELS}{TEXT}</View>").to_name == "text"
 
 
 def test_document_types_are_refused_before_any_entity_is_expanded() -> None:

@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
+from redis import Redis
 
 from backend.errors import Conflict, LabelConfigError, LabelStudioError, Unavailable
+from backend.job_queue import JobQueue
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.wire import WEBHOOK_ACTIONS
+from backend.ranking_index import RankingIndex
+from backend.records import Connection
 from backend.registry import Registry
 from backend.settings import Settings
 from cli.connect import connect as connect_command
-from trainer.connection import VIEW_TITLE, connect
+from trainer.connection import VIEW_TITLE, connect, has_view
+from trainer.disconnection import disconnect
 from trainer.doctor import Check, Local, run_checks
+from trainer.parts import WorkerParts
+from trainer.reconcile import GONE_AFTER, Reconciler
 
 if TYPE_CHECKING:
     from tests.labelstudio.conftest import Backend, LabelStudio
@@ -199,7 +207,7 @@ def test_the_command_says_in_one_sentence_what_is_wrong(
     command: Callable[..., tuple[int, str]], label_studio: LabelStudio, make_project: MakeProject, tmp_path: Path
 ) -> None:
     project = make_project("a")
-    assert command("--project", project)[1] == "Error: Which Label Studio?. give --url or set LABEL_STUDIO_URL\n"
+    assert command("--project", project)[1] == "Error: Which Label Studio? Give --url or set LABEL_STUDIO_URL\n"
     code, output = command("--project", project, "--url", label_studio.url, "--token", "wrong")
     assert (code, output.count("\n")) == (1, 1)
     assert output.startswith("Error: Label Studio refused (401)")
@@ -227,6 +235,8 @@ def test_a_connected_project_with_predictions_is_well(
     settings, project = settings_for(backend), make_project("a")
     parts_of(client, settings, project)
     assert failed(examine(client, settings, project)) == {"predictions": f"ecgal rerank --project {project}"}
+    busy = examine(client, settings, project, all_well(working="rank-1-1 is queued"))
+    assert (failed(busy), [check.name for check in busy if check.waits]) == ({}, ["predictions"])
     task = client.task_ids(project)[0]
     client.import_predictions(project, [{"task": task, "result": [], "score": 0.5, "model_version": "rules-1"}])
     checks = examine(client, settings, project)
@@ -296,3 +306,38 @@ def test_a_wrong_token_project_or_configuration_ends_with_its_fix(
     )
     project = make_project(xml='<View><Text name="t" value="$text"/></View>')
     assert "labelling configuration" in failed(examine(client, settings, project))
+
+
+# The end ---------------------------------------------------------------------------------------------
+
+
+def test_disconnecting_removes_what_connecting_made_and_keeps_the_predictions(
+    client: LabelStudioClient, make_project: MakeProject, backend: Backend
+) -> None:
+    settings, project = settings_for(backend), make_project("a")
+    parts_of(client, settings, project)
+    task = client.task_ids(project)[0]
+    client.import_predictions(project, [{"task": task, "result": [], "score": 0.5, "model_version": "rules-1"}])
+    removed = disconnect(client, settings, project, delete_predictions=False)
+    assert [change.part for change in removed] == ["webhook", "ML backend", "project", "project", "view"]
+    assert (client.backends(project), client.webhooks(project)) == ([], [])
+    assert (client.project(project).model_version, has_view(client.views(project))) == ("", False)
+    assert client.model_versions(project) == {"rules-1": 1}
+    assert disconnect(client, settings, project, delete_predictions=False) == []
+    disconnect(client, settings, project, delete_predictions=True)
+    assert client.model_versions(project) == {}
+
+
+def test_a_project_that_was_deleted_there_ends_here_after_some_answers(
+    client: LabelStudioClient, label_studio: LabelStudio, redis: Redis, tmp_path: Path
+) -> None:
+    registry, settings = Registry(tmp_path), Settings(home=tmp_path)
+    registry.save_connection("999999", Connection(url=label_studio.url, token=SecretStr(label_studio.token)))
+    queue = JobQueue(redis, registry, settings)
+    reconciler = Reconciler(WorkerParts(settings, registry, redis, queue, RankingIndex(redis)))
+    for _ in range(GONE_AFTER - 1):
+        reconciler.tick()
+        assert registry.ended("999999") == ""
+    reconciler.tick()
+    assert "no longer has it" in registry.ended("999999")
+    assert registry.connection("999999") is None

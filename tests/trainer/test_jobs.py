@@ -29,8 +29,9 @@ def test_a_repeated_round_leaves_its_annotations_to_a_later_one_that_was_faster(
     assert queue.dispatch_due(now=1e10) == ["retrain-1-5"]
 
 
-def test_a_round_that_cannot_reach_label_studio_says_so_and_keeps_its_annotations(queue: JobQueue) -> None:
+def test_a_round_of_a_project_that_was_never_connected_says_so_and_is_not_tried_again(queue: JobQueue) -> None:
     queue.hint("1", ["a1"], now=0)
     assert "not connected to a Label Studio" in retrain("1", 1)
-    assert queue.pending("1").count == 1
+    assert queue.pending("1").count == 0
     assert "ecgal connect" in queue.failure("1", "retrain")["reason"]
+    assert queue.dispatch_due(now=1e10) == []

@@ -1,0 +1,161 @@
+"""What the environment of a user must not change: proxies, gunicorn's variables, encodings, Redis' password."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from pydantic import SecretStr
+from redis import Redis
+from rq import Queue
+
+from backend.job_queue import JobQueue
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.session import Unreachable
+from backend.ranking_index import RankedTask, RankingIndex
+from backend.records import Connection
+from backend.registry import Registry
+from backend.settings import Settings, inherited, is_loopback, proxy_variable
+from cli import processes, supervision
+from cli.connect import reached_at
+from cli.main import main
+from cli.worker import Hidden
+from tests.label_studio import ROOT
+from trainer.disconnection import end
+from trainer.parts import NotConnected, WorkerParts
+
+CONNECTION = Connection(url="http://127.0.0.1:9", token=SecretStr("t"))
+
+
+@pytest.fixture
+def parts(redis: Redis, tmp_path: Path) -> WorkerParts:
+    settings = Settings(home=tmp_path)
+    registry = Registry(tmp_path)
+    return WorkerParts(settings, registry, redis, JobQueue(redis, registry, settings), RankingIndex(redis))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])
+def test_this_machine_is_known_by_all_its_names(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "label-studio", "", "localhost.example", "0.0.0.0"])
+def test_other_machines_are_not_taken_for_this_one(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_an_error_names_the_variable_of_the_proxy_and_not_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:9")
+    with LabelStudioClient("http://label-studio.example", "t") as client, pytest.raises(Unreachable) as raised:
+        client.version()
+    assert "proxy of http_proxy" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")  # httpx would fail for want of a package
+    with LabelStudioClient("http://127.0.0.1:9", "t") as client, pytest.raises(Unreachable) as raised:
+        client.version()
+    assert "roxy" not in str(raised.value)
+
+
+def test_an_address_in_no_proxy_has_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert (proxy_variable("http://inside.example:8080"), proxy_variable("http://out.example")) == ("", "http_proxy")
+
+
+def test_processes_that_are_started_ask_this_machine_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    names = inherited(MORE="1")["no_proxy"].split(",")
+    assert names[0] == "inside.example"
+    assert {"127.0.0.1", "localhost", "::1"} <= set(names)
+
+
+def test_gunicorns_own_variable_does_not_reach_it() -> None:
+    web = next(program for program in supervision.application(ROOT) if program.name == "web")
+    shown = "import os; print(os.environ.get('GUNICORN_CMD_ARGS'))"
+    argv = [*web.argv[: web.argv.index(sys.executable)], sys.executable, "-c", shown]
+    environment = {**os.environ, "GUNICORN_CMD_ARGS": "--bind 0.0.0.0:1"}
+    assert subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout == "None\n"
+
+
+def test_a_password_of_redis_is_not_written_into_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECGAL_REDIS_PASSWORD", "p%w@")
+    source = repr({"password": Hidden("p%w@")})
+    assert "p%w" not in source
+    assert eval(source, {"os": os}) == {"password": "p%w@"}
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1"])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_queue_ends_without_a_traceback_on_any_terminal(
+    parts: WorkerParts, valkey_socket: Path, encoding: str, form: tuple[str, ...]
+) -> None:
+    parts.registry.save_connection("1", CONNECTION)
+    parts.index.add("1", "rules-1", [RankedTask(7, 0.5, 0.5, "token entropy", "窦性心律 ©𠮷é心率72次/分")])
+    own = {"PYTHONIOENCODING": encoding, "ECG_HOME": str(parts.settings.home), "REDIS_URL": f"unix://{valkey_socket}"}
+    command = [sys.executable, "-m", "cli.main", "queue", *form]
+    done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?" in done.stdout
+    done.stdout.decode(encoding)
+
+
+# Which backend, which project ------------------------------------------------------------------------
+
+
+def test_the_port_of_a_running_home_is_found_and_a_stale_file_is_not_believed(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with processes.home_lock(tmp_path), processes.told_address(tmp_path, "http://127.0.0.1:9190"):
+        assert reached_at(settings, None).url == "http://127.0.0.1:9190"
+        assert reached_at(Settings(home=tmp_path, port=9999), None).port == 9999
+    assert not (tmp_path / processes.ADDRESS).exists()
+    (tmp_path / processes.ADDRESS).write_text("http://127.0.0.1:9190\n")  # as a killed one leaves it
+    assert reached_at(settings, None).port == 9090
+
+
+def test_looking_for_the_address_leaves_the_lock_free(tmp_path: Path) -> None:
+    (tmp_path / "up.lock").touch()
+    processes.address_of(tmp_path)
+    with (tmp_path / "up.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> Any:
+    monkeypatch.setenv("ECG_HOME", str(home))
+    return CliRunner().invoke(main, list(words))
+
+
+def test_without_a_project_the_only_connected_one_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry(tmp_path)
+    assert "ecgal connect --url" in command(monkeypatch, tmp_path, "models").output
+    registry.save_connection("3", CONNECTION)
+    assert command(monkeypatch, tmp_path, "models", "--json").exit_code == 0
+    registry.save_connection("12", CONNECTION)
+    said = command(monkeypatch, tmp_path, "models")
+    assert (said.exit_code, "3, 12" in said.output, "--project" in said.output) == (1, True, True)
+
+
+# The end of a project --------------------------------------------------------------------------------
+
+
+def test_the_end_cancels_jobs_drops_hints_and_outlives_the_connection(parts: WorkerParts) -> None:
+    parts.registry.save_connection("1", CONNECTION)
+    parts.queue.hint("1", ["a"], 1.0)
+    job = parts.queue.request_round("1")
+    assert end(parts, "1", "deleted") == [job]
+    assert Queue("train", connection=parts.redis).job_ids == []
+    assert (parts.queue.jobs("1", "retrain"), parts.queue.pending("1").count) == ([], 0)
+    assert parts.queue.dispatch_due(1e12) == []
+    with pytest.raises(NotConnected, match="deleted"):
+        parts.connection("1")
+    parts.registry.save_connection("1", CONNECTION)
+    assert parts.connection("1").url == CONNECTION.url
