@@ -1,4 +1,4 @@
-"""What operators see of a project: queue, status, versions; and the switch of a version.
+"""What operators see of a project: queue, status, versions.
 
 The same answers for HTTP and for `ecgal`. Numbers come from Redis and the registry, never from Label
 Studio: an answer takes milliseconds.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.error_analysis import ErrorAnalysis, ErrorKind, SpanError, Suspect, read_analysis
-from backend.errors import BadRequest, Conflict, NotFound
+from backend.errors import BadRequest, NotFound
 from backend.job_queue import Kind
 from backend.model_card import ModelCard
 from backend.parts import Parts
@@ -74,6 +74,7 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "project": project,
         "serving": serving,
         "target": registry.target(project),
+        "hold": hold.model_dump() if (hold := registry.hold(project)) else None,
         "damage": registry.damage(project, serving),
         "labelled": cards[0].dataset.reports if cards else 0,
         "pending": parts.queue.pending(project).count,
@@ -98,22 +99,6 @@ def models(parts: Parts, project: str) -> list[dict[str, Any]]:
     trained = [_model(card, serving, usable=registry.exists(project, card.version)) for card in cards]
     rules = {"version": RULES_VERSION, "round": 0, "mode": "rules", "serving": serving == RULES_VERSION, "usable": True}
     return [*trained, rules]
-
-
-def switch(parts: Parts, project: str, version: str) -> dict[str, Any]:
-    """Aim at the version and queue the ranking that makes it serve; raises NotFound, Unavailable."""
-    known(parts, project)
-    parts.queue.ping()
-    parts.registry.aim(project, version)
-    return {"version": version, "job": parts.queue.request_rank(project)}
-
-
-def roll_back(parts: Parts, project: str) -> dict[str, Any]:
-    """Switch to the promoted version before the one that serves; raises Conflict when there is none."""
-    serving = parts.registry.serving(known(parts, project))
-    if serving == RULES_VERSION:
-        raise Conflict("Nothing to roll back to", serving, "the rules serve: there is no earlier version")
-    return switch(parts, project, parts.registry.before(project, serving))
 
 
 def errors(parts: Parts, project: str, kind: ErrorKind | None, label: str | None, limit: int) -> dict[str, Any]:

@@ -47,6 +47,11 @@ def status(fields: dict[str, Any]) -> str:
     lines = [f"serving   {fields['serving']}"]
     if fields["target"] != fields["serving"]:
         lines.append(f"target    {fields['target']} (serves when the pool is ranked)")
+    if fields["hold"]:
+        hold = fields["hold"]
+        lines.append(f"held      since {hold['since']} by {hold['by']}: {hold['reason']} (`ecgal resume` ends it)")
+        if hold["candidate"]:
+            lines.append(f"          {hold['candidate']} would have been promoted")
     if fields["damage"]:
         lines.append(f"damaged   {fields['damage']} (`ecgal rollback` goes back to the version before)")
     lines.append(
