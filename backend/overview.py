@@ -69,7 +69,7 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
     registry = parts.registry
     serving = registry.serving(known(parts, project))
     cards = registry.versions(project, ROUNDS_SHOWN)
-    ranking = registry.ranking(project)
+    ranking, pending = registry.ranking(project), parts.queue.pending(project)
     return {
         "project": project,
         "serving": serving,
@@ -77,7 +77,8 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "hold": hold.model_dump() if (hold := registry.hold(project)) else None,
         "damage": registry.damage(project, serving),
         "labelled": cards[0].dataset.reports if cards else 0,
-        "pending": parts.queue.pending(project).count,
+        "pending": pending.annotations,
+        "changes": pending.count,
         "pool": parts.index.count(project, serving),
         "jobs": [job for kind in KINDS for job in _jobs(parts, project, kind)],
         "failures": {kind: failure for kind in KINDS if (failure := parts.queue.failure(project, kind))},

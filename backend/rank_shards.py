@@ -18,7 +18,8 @@ from uuid import uuid4
 
 from redis import Redis
 
-from backend.job_queue import JobQueue, text
+from backend.hints import text
+from backend.job_queue import JobQueue
 
 FUNCTION = "trainer.jobs.rank_shard"
 """Dotted path of the job; the path is stored in Redis, so changing it orphans queued jobs."""

@@ -6,7 +6,7 @@
     projects/<id>/target               version that shall serve (set by a round or an operator)
     projects/<id>/serving              version that serves (set when the pool is ranked with it)
     projects/<id>/ranking.json         last ranking that imported predictions
-    projects/<id>/fingerprint          state of the annotations the last round has read
+    projects/<id>/fingerprint          state and number of the annotations the last round has read
     projects/<id>/decided              newest version whose decision was carried out
     projects/<id>/hold.json            an operator keeps what serves until `ecgal resume`; see `backend.switching`
 
@@ -97,11 +97,17 @@ class Registry:
 
     def trained_fingerprint(self, project: str) -> str:
         """Label Studio's fingerprint of the annotations the last round has read; "" before the first."""
-        return (read_text(self.folder(project) / "fingerprint") or "").strip()
+        return (read_text(self.folder(project) / "fingerprint") or "").partition(" ")[0].strip()
 
-    def save_trained_fingerprint(self, project: str, fingerprint: str) -> None:
-        """Keep the fingerprint of the annotations a finished round has read."""
-        write_atomic(self.folder(project) / "fingerprint", fingerprint)
+    def annotated_then(self, project: str) -> int:
+        """How many annotated tasks there were when the last round read them; 0 before the first."""
+        count = (read_text(self.folder(project) / "fingerprint") or "").partition(" ")[2]
+        cards = [] if count else self.versions(project, 1)  # a file of an earlier release holds no number
+        return int(count) if count else cards[0].dataset.reports if cards else 0
+
+    def save_trained_fingerprint(self, project: str, fingerprint: str, annotated: int) -> None:
+        """Keep the fingerprint of the annotations a finished round has read, and the number of annotated tasks."""
+        write_atomic(self.folder(project) / "fingerprint", f"{fingerprint} {annotated}")
 
     def decided(self, project: str) -> str:
         """The newest version whose decision was carried out; "" before the first."""

@@ -7,6 +7,9 @@ again. (RQ 3.0)
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from rq import worker_registration
 from rq.executions import Execution
 from rq.job import Job
@@ -21,6 +24,22 @@ class Worker(SpawnWorker):
         """Called every --maintenance-interval while idle."""
         self.stay_registered()
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def clean_registries(self) -> None:
+        """As RQ does, without its line every few seconds."""
+        self._quietly(super().clean_registries)
+
+    def clean_group_registries(self) -> None:
+        """As RQ does, without its line every few seconds."""
+        self._quietly(super().clean_group_registries)
+
+    def _quietly(self, clean: Callable[[], None]) -> None:
+        level = self.log.level
+        self.log.setLevel(logging.WARNING)
+        try:
+            clean()
+        finally:
+            self.log.setLevel(level)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in a process of its own."""

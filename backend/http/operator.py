@@ -165,7 +165,7 @@ def _scrape(parts: WebParts, metrics: Metrics) -> None:
         for (name, state), count in depths(parts.redis).items():
             metrics.jobs.labels(name, state).set(count)
         for project in parts.registry.projects():
-            metrics.pending.labels(project).set(parts.queue.pending(project).count)
+            metrics.pending.labels(project).set(parts.queue.pending(project).annotations)
     except (RedisError, Unavailable):
         metrics.redis_up.set(0)
     else:

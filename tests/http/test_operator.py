@@ -127,6 +127,7 @@ def test_the_status_of_a_fresh_project(client: TestClient, registry: Registry) -
         "damage": "",
         "labelled": 0,
         "pending": 0,
+        "changes": 0,
         "pool": 0,
         "jobs": [],
         "failures": {},
