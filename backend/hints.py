@@ -31,14 +31,17 @@ class Hints:
 
         A member that begins with OTHER is no annotation to read. Those in `gone` are forgotten.
         """
-        if not (scores := dict.fromkeys(members, now)):
+        scores, old = dict.fromkeys(members, now), list(gone)
+        if not (scores or old):
             return
         try:
             with self.redis.pipeline() as pipe:
-                pipe.zrem(key(project, "pending"), "", *gone)
-                pipe.zadd(key(project, "pending"), scores)
-                pipe.set(key(project, "since"), now, nx=True)
-                pipe.sadd("ecg:dirty", project)
+                if old:
+                    pipe.zrem(key(project, "pending"), *old)
+                if scores:
+                    pipe.zadd(key(project, "pending"), scores)
+                    pipe.set(key(project, "since"), now, nx=True)
+                    pipe.sadd("ecg:dirty", project)
                 pipe.execute()
         except RedisError as error:
             raise Unavailable("The hint could not be stored", type(error).__name__, "Redis must run") from None

@@ -5,19 +5,21 @@ waiting round per project. A round *takes* the hints when it starts and drops th
 leaves them for its repetition. Nothing here is the truth: that is Label Studio's annotations, the registry's versions.
 
 Keys per project beside those of the hints: `ecg:{id}:round` (number of the last round queued), `:jobs:<kind>` (ids of
-RQ jobs that may still be alive, a ranking's shards too), `:progress:<kind>`, `:failure:<kind>`, `:outcome:<kind>`.
+RQ jobs that may still be alive, a ranking's shards too), `:progress:<kind>`, `:failure:<kind>`, `:outcome:<kind>`,
+`:durations:<kind>` (seconds of each stage of the last job).
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus, Retry
 
@@ -132,6 +134,17 @@ class JobQueue(Hints):
         states = self._states(project, kind).items()
         return [JobView(job_id, kind, state.value) for job_id, state in states if state and state in ALIVE]
 
+    def ahead(self, job: JobView) -> list[str]:
+        """Jobs of all projects that run or wait before a waiting one, in the order of their turn."""
+        queue = Queue(QUEUES[job.kind], connection=self.redis)
+        waiting = queue.get_job_ids()
+        place = waiting.index(job.id) if job.id in waiting else 0
+        return [*queue.started_job_registry.get_job_ids(cleanup=False), *waiting[:place]]
+
+    def workers(self, kind: Kind) -> int:
+        """How many workers take jobs of this kind."""
+        return Worker.count(queue=Queue(QUEUES[kind], connection=self.redis))
+
     def orphans(self, project: str) -> list[int]:
         """Rounds whose hints were taken but whose job is no longer alive (given up by RQ, or Redis lost it)."""
         alive = {job.id for job in self.jobs(project, "retrain")}
@@ -213,6 +226,14 @@ class JobQueue(Hints):
             self.redis.set(key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
         except RedisError as error:
             logger.warning("progress of project %s is not shown: %s", project, type(error).__name__)
+
+    def save_durations(self, project: str, kind: Kind, seconds: Mapping[str, float]) -> None:
+        """Keep how long each stage of a job took, for the next one's time left."""
+        self.redis.set(key(project, f"durations:{kind}"), json.dumps(dict(seconds)))
+
+    def durations(self, project: str, kind: Kind) -> dict[str, float]:
+        """Seconds that each stage of the last such job took; empty before the first."""
+        return _loads(self.redis.get(key(project, f"durations:{kind}")))
 
     def progress(self, project: str, kind: Kind) -> dict[str, Any]:
         """What the running job published last; empty when none runs."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from backend.error_analysis import ErrorAnalysis, ErrorKind, SpanError, Suspect, read_analysis
 from backend.errors import BadRequest, NotFound
-from backend.job_queue import Kind
+from backend.job_queue import JobView, Kind
 from backend.model_card import ModelCard
 from backend.parts import Parts
 from backend.registry import RULES_VERSION
@@ -182,9 +182,20 @@ def _jobs(parts: Parts, project: str, kind: Kind) -> list[dict[str, Any]]:
             "kind": job.kind,
             "state": job.state,
             "progress": progress if job.state == "started" else {},
+            "behind": None if job.state == "started" else _behind(parts, job),
         }
         for job in jobs
     ]
+
+
+def _behind(parts: Parts, job: JobView) -> dict[str, Any] | None:
+    """What a waiting job waits for: the first of so many `jobs`, with its time left; None when it is next."""
+    ahead = parts.queue.ahead(job)
+    if not ahead:
+        return None
+    _, project, number = ahead[0].split("-")[:3]
+    eta = parts.queue.progress(project, job.kind).get("eta_seconds")
+    return {"id": ahead[0], "project": project, "number": int(number), "jobs": len(ahead), "eta_seconds": eta}
 
 
 def _round(card: ModelCard) -> dict[str, Any]:

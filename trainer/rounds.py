@@ -30,6 +30,7 @@ from trainer.evaluation import compare, score_modes
 from trainer.learning import Learned, Learner
 from trainer.parts import WorkerParts
 from trainer.plan import Plan
+from trainer.progress import Milestones, Timeline, left
 from trainer.promotion import best_mode, decide
 from trainer.quantisation import MEASURED, Evidence, offer
 from trainer.rival import Rival, find_rival
@@ -72,6 +73,10 @@ class Round:
         self.project = project
         self.number = number
         self._progress: dict[str, Any] = {"round": number, "started": time.time()}
+        ranking = self.registry.ranking(project)
+        known = {**self.queue.durations(project, "retrain"), "ranking": ranking.seconds if ranking else 0.0}
+        self._timeline = Timeline(["reading annotations", "training", "ranking"], known)
+        self._milestones = Milestones(lambda said: self.log("is at", done=said))
 
     def run(self) -> Outcome:
         """Read, train, judge, publish, decide; call it with the project's round lock held."""
@@ -89,6 +94,8 @@ class Round:
         self.progress(version=version, reports=len(dataset.reports))
         folder = self.registry.new_folder(self.project)
         card = self.conclude(self.learn(config, dataset, version, folder))
+        self._timeline.enter("ranking")
+        self.queue.save_durations(self.project, "retrain", self._timeline.took)
         self.log("decided", version=version, promoted=card.decision.promote, reason=repr(card.decision.reason))
         return Outcome(card, card.decision.reason)
 
@@ -150,7 +157,9 @@ class Round:
         if to_beat:
             self.progress(f1_to_beat=to_beat.micro.f1)
         plan = self.plan(config, dataset, rival, holdout)
-        learned = Learner(self.settings, config, folder, version, self.progress, plan).learn(train, holdout)
+        learner = Learner(self.settings, config, folder, version, self.progress, plan)
+        self._timeline.plan([*learner.stages(train, holdout), *(["quantising"] if self.quantises() else []), "ranking"])
+        learned = learner.learn(train, holdout)
         trained = learned.training
         self.log("learned", steps=trained.steps, seconds=trained.seconds, loss=trained.loss)
         return Candidate(config, dataset, holdout, rival, learned, version, folder)
@@ -208,11 +217,14 @@ class Round:
         reports = candidate.holdout or candidate.dataset.reports
         return find_rival(self.registry, self.settings, self.project, candidate.config, reports)
 
+    def quantises(self) -> bool:
+        """Whether a network that shall serve is offered 8 bits."""
+        return (self.settings.engine, self.settings.precision) == ("openvino", "auto")
+
     def quantise(self, card: ModelCard, candidate: Candidate) -> ModelCard:
         """The card of a version that shall serve, with what became of its network in 8 bits; see `quantisation`."""
-        wanted = (self.settings.engine, self.settings.precision) == ("openvino", "auto")
         predictor, dataset, holdout = candidate.learned.predictor, candidate.dataset, candidate.holdout
-        if not wanted or not isinstance(predictor, ModelPredictor):
+        if not self.quantises() or not isinstance(predictor, ModelPredictor):
             return card
         self.progress(stage="quantising")
         held = {report.task_id for report in holdout}
@@ -229,12 +241,20 @@ class Round:
     # Progress ---------------------------------------------------------------------------------
 
     def progress(self, **fields: Any) -> None:
-        """Publish what the round does now; a new stage forgets the steps of the last one."""
+        """Publish what the round does now; a new stage forgets the steps of the last one.
+
+        `eta_seconds` is the stage's own; what is published is that of the whole round and the ranking after it.
+        """
         if "stage" in fields:
-            for name in ("step", "steps", "epoch", "loss", "eta_seconds"):
+            for name in ("step", "steps", "epoch", "loss"):
                 self._progress.pop(name, None)
-            self.log("enters", stage=fields["stage"])
-        self._progress.update(fields, updated=time.time())
+            self._timeline.enter(fields["stage"])
+        whole = self._timeline.fields(fields.get("eta_seconds"))
+        number, count = whole["stage_number"], whole["stages"]
+        if "stage" in fields:
+            self.log("enters", stage=fields["stage"], number_of=f"{number}/{count}")
+        self._milestones.reach(whole["share"], f"stage {number} of {count}, {left(whole['eta_seconds'])}")
+        self._progress.update({**fields, **whole}, updated=time.time())
         self.queue.set_progress(self.project, "retrain", self._progress)
 
     def log(self, what: str, **fields: object) -> None:
