@@ -110,7 +110,7 @@ class Registry:
         write_atomic(self.folder(project) / "fingerprint", f"{fingerprint} {annotated}")
 
     def decided(self, project: str) -> str:
-        """The newest version whose decision was carried out; "" before the first."""
+        """The newest version whose decision was carried out; "" before the first, and when it is wanted anew."""
         return (read_text(self.folder(project) / "decided") or "").strip()
 
     def save_decided(self, project: str, version: str) -> None:

@@ -115,6 +115,7 @@ def _reconsider(parts: Parts, project: str, candidate: str) -> str:
             registry.amend(card.model_copy(update={"decision": decision}))
     if registry.target(project) == candidate:
         return parts.queue.request_rank(project)
+    registry.save_decided(project, "")  # else the round would end at once: nothing changed
     return parts.queue.request_round(project)
 
 

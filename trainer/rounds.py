@@ -134,12 +134,12 @@ class Round:
     def same_content(self, version: str) -> ModelCard | None:
         """The newest version when it was made from the same content, and its files are whole.
 
-        Not one of an earlier round that was compared with another version than the one that shall serve now.
+        Not one of an earlier round when an operator wants it compared anew (`decided` is empty then).
         """
-        newest, target = self.registry.versions(self.project, 1), self.registry.target(self.project)
+        newest = self.registry.versions(self.project, 1)
         same = bool(newest) and newest[0].version.rsplit("-", 1)[1] == version.rsplit("-", 1)[1]
         if same and newest[0].round < self.number:
-            same = target in (newest[0].version, newest[0].decision.serving)
+            same = bool(self.registry.decided(self.project))
         damaged = same and any(
             look(self.project, newest[0].version) for look in (self.registry.damage, self.registry.int8_damage)
         )

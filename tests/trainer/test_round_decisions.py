@@ -75,18 +75,17 @@ def test_a_rollback_during_a_round_keeps_its_version_as_the_candidate(parts: Wor
     assert resume(parts, "1")["version"] == card.version
 
 
-def test_the_same_content_is_learned_again_only_where_it_was_compared_with_another_version(
-    parts: WorkerParts,
-) -> None:
-    first = serving(parts, 1)
+def test_the_same_content_is_learned_again_only_when_a_comparison_is_wanted_anew(parts: WorkerParts) -> None:
+    before = serving(parts, 1)
     running, candidate = learned(parts, 2)
-    newest = running.conclude(candidate)
-    again = newest.version.replace("r0002", "r0003")
-    later = Round(parts, "1", 3, parts.client("1"))
-    assert later.same_content(again) == newest
-    promote(parts, "1", first)
-    assert later.same_content(again) == newest
-    promote(parts, "1", RULES_VERSION)
+    roll_back(parts, "1", new_hold("ana"))
+    kept = running.conclude(candidate)
+    again, later = kept.version.replace("r0002", "r0003"), Round(parts, "1", 3, parts.client("1"))
+    promote(parts, "1", kept.decision.serving)
+    assert later.same_content(again) == kept
+    promote(parts, "1", before)
+    assert later.same_content(again) == kept
+    assert resume(parts, "1")["job"].startswith("retrain")
     assert later.same_content(again) is None
 
 
