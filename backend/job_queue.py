@@ -4,28 +4,28 @@ A webhook leaves a *hint* (which annotation changed) and is answered; `dispatch_
 waiting round per project. A round *takes* the hints when it starts and drops them when it is done, so a killed round
 leaves them for its repetition. Nothing here is the truth: that is Label Studio's annotations, the registry's versions.
 
-Keys: `ecg:dirty` (set of projects with hints), and per project `ecg:{id}:pending` (sorted set, hint -> time),
-`:taken:<round>`, `:round` (number of the last round queued), `:reading` (of the last that took hints), `:jobs:<kind>`
-(ids of RQ jobs that may still be alive, a ranking's shards too), `:progress:<kind>`, `:failure:<kind>`,
-`:outcome:<kind>`.
+Keys per project beside those of the hints: `ecg:{id}:round` (number of the last round queued), `:jobs:<kind>` (ids of
+RQ jobs that may still be alive, a ranking's shards too), `:progress:<kind>`, `:failure:<kind>`, `:outcome:<kind>`,
+`:durations:<kind>` (seconds of each stage of the last job).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus, Retry
 
 from backend.errors import Unavailable
-from backend.policy import Pending, is_due, pause_after
+from backend.hints import Hints, key, text
+from backend.policy import is_due, pause_after
 from backend.registry import Registry
 from backend.settings import Settings
 
@@ -52,7 +52,7 @@ class JobView:
     state: str
 
 
-class JobQueue:
+class JobQueue(Hints):
     """All of Redis that rounds need. Methods raise Unavailable when Redis does not answer."""
 
     def __init__(self, redis: Redis, registry: Registry, settings: Settings) -> None:
@@ -68,88 +68,34 @@ class JobQueue:
             hint = "start `ecgal up` or check REDIS_URL"
             raise Unavailable("Redis does not answer", type(error).__name__, hint) from None
 
-    # Hints --------------------------------------------------------------------------------------
-
-    def hint(self, project: str, members: Iterable[str], now: float) -> None:
-        """Remember that annotations changed; the same member again only renews its time."""
-        if not (scores := dict.fromkeys(members, now)):
-            return
-        try:
-            with self.redis.pipeline() as pipe:
-                pipe.zadd(_key(project, "pending"), scores)
-                pipe.set(_key(project, "since"), now, nx=True)
-                pipe.sadd("ecg:dirty", project)
-                pipe.execute()
-        except RedisError as error:
-            raise Unavailable("The hint could not be stored", type(error).__name__, "Redis must run") from None
-
-    def pending(self, project: str) -> Pending:
-        """Hints that no round has taken."""
-        with self.redis.pipeline() as pipe:
-            pipe.zcard(_key(project, "pending"))
-            pipe.zrevrange(_key(project, "pending"), 0, 0, withscores=True)
-            pipe.get(_key(project, "since"))
-            count, newest, since = pipe.execute()
-        last = float(newest[0][1]) if newest else 0.0
-        return Pending(count=count, oldest=float(since or last), newest=last)
-
-    def take(self, project: str, round_number: int) -> int:
-        """Move all hints to the round; returns how many it holds. Repeating a killed round adds new ones."""
-        pending, taken = _key(project, "pending"), _key(project, f"taken:{round_number}")
-        with self.redis.pipeline() as pipe:
-            pipe.zunionstore(taken, [taken, pending], aggregate="MAX")
-            pipe.delete(pending, _key(project, "since"))
-            pipe.srem("ecg:dirty", project)
-            pipe.set(_key(project, "reading"), round_number)
-            pipe.zcard(taken)
-            return int(pipe.execute()[-1])
-
-    def last_read(self, project: str) -> int:
-        """The last round that took hints; 0 before the first."""
-        return int(self.redis.get(_key(project, "reading")) or 0)
-
-    def done(self, project: str, round_number: int) -> None:
-        """The round is finished: forget its hints."""
-        self.redis.delete(_key(project, f"taken:{round_number}"))
-
-    def give_back(self, project: str, round_number: int, now: float) -> None:
-        """The round did not finish: its hints wait again."""
-        pending, taken = _key(project, "pending"), _key(project, f"taken:{round_number}")
-        if not self.redis.exists(taken):
-            return
-        with self.redis.pipeline() as pipe:
-            pipe.zunionstore(pending, [pending, taken], aggregate="MAX")
-            pipe.delete(taken)
-            pipe.set(_key(project, "since"), now, nx=True)
-            pipe.sadd("ecg:dirty", project)
-            pipe.execute()
+    # Outcomes ---------------------------------------------------------------------------------------
 
     def failed(self, project: str, kind: Kind, reason: str, now: float) -> None:
         """Remember why a job failed; the next one comes after a pause that doubles."""
         failures = int(self.failure(project, kind).get("failures", 0)) + 1
         failure = {"reason": reason, "failures": failures, "not_before": now + pause_after(failures), "at": now}
-        self.redis.delete(_key(project, f"progress:{kind}"))
-        self.redis.set(_key(project, f"failure:{kind}"), json.dumps(failure))
+        self.redis.delete(key(project, f"progress:{kind}"))
+        self.redis.set(key(project, f"failure:{kind}"), json.dumps(failure))
 
     def succeeded(self, project: str, kind: Kind, message: str, now: float) -> None:
         """Remember what the job led to, and forget earlier failures."""
-        self.redis.delete(_key(project, f"failure:{kind}"), _key(project, f"progress:{kind}"))
-        self.redis.set(_key(project, f"outcome:{kind}"), json.dumps({"message": message, "at": now}))
+        self.redis.delete(key(project, f"failure:{kind}"), key(project, f"progress:{kind}"))
+        self.redis.set(key(project, f"outcome:{kind}"), json.dumps({"message": message, "at": now}))
 
     def retry_now(self, project: str) -> None:
         """End the pauses after failures: what the jobs failed for is mended."""
         for kind in FUNCTIONS:
             failure = self.failure(project, kind)
             if failure:
-                self.redis.set(_key(project, f"failure:{kind}"), json.dumps({**failure, "not_before": 0.0}))
+                self.redis.set(key(project, f"failure:{kind}"), json.dumps({**failure, "not_before": 0.0}))
 
     def failure(self, project: str, kind: Kind) -> dict[str, Any]:
         """The last failure: reason, failures in a row, not_before; empty when the last job went well."""
-        return _loads(self.redis.get(_key(project, f"failure:{kind}")))
+        return _loads(self.redis.get(key(project, f"failure:{kind}")))
 
     def outcome(self, project: str, kind: Kind) -> dict[str, Any]:
         """What the last finished job led to: message, at; empty before the first."""
-        return _loads(self.redis.get(_key(project, f"outcome:{kind}")))
+        return _loads(self.redis.get(key(project, f"outcome:{kind}")))
 
     def paused(self, project: str, kind: Kind, now: float) -> bool:
         """Whether a job of this kind has to wait because the last one failed."""
@@ -188,17 +134,28 @@ class JobQueue:
         states = self._states(project, kind).items()
         return [JobView(job_id, kind, state.value) for job_id, state in states if state and state in ALIVE]
 
+    def ahead(self, job: JobView) -> list[str]:
+        """Jobs of all projects that run or wait before a waiting one, in the order of their turn."""
+        queue = Queue(QUEUES[job.kind], connection=self.redis)
+        waiting = queue.get_job_ids()
+        place = waiting.index(job.id) if job.id in waiting else 0
+        return [*queue.started_job_registry.get_job_ids(cleanup=False), *waiting[:place]]
+
+    def workers(self, kind: Kind) -> int:
+        """How many workers take jobs of this kind."""
+        return Worker.count(queue=Queue(QUEUES[kind], connection=self.redis))
+
     def orphans(self, project: str) -> list[int]:
         """Rounds whose hints were taken but whose job is no longer alive (given up by RQ, or Redis lost it)."""
         alive = {job.id for job in self.jobs(project, "retrain")}
-        taken = self.redis.scan_iter(match=_key(project, "taken:*"), count=1000)
+        taken = self.redis.scan_iter(match=key(project, "taken:*"), count=1000)
         rounds = (int(text(key).rsplit(":", 1)[1]) for key in taken)
         return sorted(number for number in rounds if job_id_of(project, "retrain", number) not in alive)
 
     def given_up(self, project: str, kind: Kind) -> list[str]:
         """Jobs whose process was killed whenever RQ ran it; each is told once."""
         failed = [job_id for job_id, state in self._states(project, kind).items() if state is JobStatus.FAILED]
-        return [job_id for job_id in failed if self.redis.srem(_key(project, f"jobs:{kind}"), job_id)]
+        return [job_id for job_id in failed if self.redis.srem(key(project, f"jobs:{kind}"), job_id)]
 
     def _will_take(self, project: str, job: JobView) -> bool:
         """Whether a round has yet to take the hints: it waits, or its process is still starting."""
@@ -206,7 +163,7 @@ class JobQueue:
 
     def _request(self, project: str, kind: Kind) -> str:
         try:
-            with self.redis.lock(_key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
+            with self.redis.lock(key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
                 for job in self.jobs(project, kind):
                     if job.state != "started" and job.id.startswith(kind):
                         return job.id
@@ -218,7 +175,7 @@ class JobQueue:
 
     def enqueue(self, project: str, kind: Kind, job_id: str, function: str, args: tuple[Any, ...]) -> None:
         """Queue a part of a job of this kind."""
-        with self.redis.lock(_key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
+        with self.redis.lock(key(project, f"request:{kind}"), timeout=30, blocking_timeout=10):
             self._enqueue(project, kind, job_id, function, args)
 
     def _enqueue(self, project: str, kind: Kind, job_id: str, function: str, args: tuple[Any, ...]) -> str:
@@ -226,8 +183,8 @@ class JobQueue:
         wanted = ALIVE | ({JobStatus.FAILED} if kind == "rank" else set())
         kept = [known for known, state in self._states(project, kind).items() if state in wanted]
         with self.redis.pipeline() as pipe:
-            pipe.delete(_key(project, f"jobs:{kind}"))
-            pipe.sadd(_key(project, f"jobs:{kind}"), *kept, job_id)
+            pipe.delete(key(project, f"jobs:{kind}"))
+            pipe.sadd(key(project, f"jobs:{kind}"), *kept, job_id)
             pipe.execute()
         Queue(QUEUES[kind], connection=self.redis).enqueue_call(
             function,
@@ -243,16 +200,16 @@ class JobQueue:
         return job_id
 
     def _next_number(self, project: str, kind: Kind) -> int:
-        key = _key(project, "round" if kind == "retrain" else "rankings")
+        name = key(project, "round" if kind == "retrain" else "rankings")
         published = self.registry.last_round(project) if kind == "retrain" else 0
-        number = max(int(self.redis.get(key) or 0), published) + 1
+        number = max(int(self.redis.get(name) or 0), published) + 1
         while Job.exists(job_id_of(project, kind, number), connection=self.redis):
             number += 1
-        self.redis.set(key, number)
+        self.redis.set(name, number)
         return number
 
     def _states(self, project: str, kind: Kind) -> dict[str, JobStatus | None]:
-        ids = self.redis.smembers(_key(project, f"jobs:{kind}"))
+        ids = self.redis.smembers(key(project, f"jobs:{kind}"))
         return {job_id: self._state(job_id) for job_id in sorted(map(text, ids))}
 
     def _state(self, job_id: str) -> JobStatus | None:
@@ -266,13 +223,21 @@ class JobQueue:
     def set_progress(self, project: str, kind: Kind, fields: dict[str, Any]) -> None:
         """Publish what the running job of this kind does; shown by `ecgal status`. No job fails for its sake."""
         try:
-            self.redis.set(_key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
+            self.redis.set(key(project, f"progress:{kind}"), json.dumps(fields), ex=PROGRESS_TTL)
         except RedisError as error:
             logger.warning("progress of project %s is not shown: %s", project, type(error).__name__)
 
+    def save_durations(self, project: str, kind: Kind, seconds: Mapping[str, float]) -> None:
+        """Keep how long each stage of a job took, for the next one's time left."""
+        self.redis.set(key(project, f"durations:{kind}"), json.dumps(dict(seconds)))
+
+    def durations(self, project: str, kind: Kind) -> dict[str, float]:
+        """Seconds that each stage of the last such job took; empty before the first."""
+        return _loads(self.redis.get(key(project, f"durations:{kind}")))
+
     def progress(self, project: str, kind: Kind) -> dict[str, Any]:
         """What the running job published last; empty when none runs."""
-        return _loads(self.redis.get(_key(project, f"progress:{kind}")))
+        return _loads(self.redis.get(key(project, f"progress:{kind}")))
 
 
 def job_id_of(project: str, kind: Kind, number: int) -> str:
@@ -283,15 +248,6 @@ def job_id_of(project: str, kind: Kind, number: int) -> str:
 def number_of(job_id: str) -> int:
     """The number in a job id: 3 in `retrain-12-3`."""
     return int(job_id.rsplit("-", 1)[1])
-
-
-def text(raw: bytes | str) -> str:
-    """What Redis answers, as a string."""
-    return raw.decode() if isinstance(raw, bytes) else raw
-
-
-def _key(project: str, name: str) -> str:
-    return f"ecg:{project}:{name}"
 
 
 def _loads(raw: Any) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from backend.files import write_atomic
 from backend.model_card import RejectedAnnotation
-from backend.registry import Registry, write_atomic
+from backend.registry import Registry
 
 FILE = "left_out.json"
 NOT_SUBMITTED = "skipped or draft"

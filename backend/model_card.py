@@ -96,7 +96,8 @@ class Decision(_Record):
 
     `difference` is the version's micro F1 minus that of `serving` and `interval` its 95 % interval (ends in -1..1), on
     `reports` reports; with too few of them the difference of two estimates, without an interval. `debt` is the F1 that
-    promotions have given up since the best version: the gate bounds it. Older cards have no `state`.
+    promotions have given up since the best version: the gate bounds it. Older cards have no `state`. `wished` is the
+    gate's sentence where something else than the gate kept the version that it wanted to promote; `reason` says what.
     """
 
     promote: bool
@@ -108,6 +109,7 @@ class Decision(_Record):
     reports: int = 0
     labels_lost: list[str] = []
     debt: float = 0.0
+    wished: str = ""
 
 
 class Calibration(_Record):

@@ -1,4 +1,4 @@
-"""What operators see of a project: queue, status, versions; and the switch of a version.
+"""What operators see of a project: queue, status, versions.
 
 The same answers for HTTP and for `ecgal`. Numbers come from Redis and the registry, never from Label
 Studio: an answer takes milliseconds.
@@ -10,8 +10,8 @@ from typing import Any
 
 from backend import left_out
 from backend.error_analysis import ErrorAnalysis, ErrorKind, SpanError, Suspect, read_analysis
-from backend.errors import BadRequest, Conflict, NotFound
-from backend.job_queue import Kind
+from backend.errors import BadRequest, NotFound
+from backend.job_queue import JobView, Kind
 from backend.model_card import ModelCard
 from backend.parts import Parts
 from backend.registry import RULES_VERSION
@@ -72,14 +72,16 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
     registry = parts.registry
     serving = registry.serving(known(parts, project))
     cards = registry.versions(project, ROUNDS_SHOWN)
-    ranking = registry.ranking(project)
+    ranking, pending = registry.ranking(project), parts.queue.pending(project)
     return {
         "project": project,
         "serving": serving,
         "target": registry.target(project),
+        "hold": hold.model_dump() if (hold := registry.hold(project)) else None,
         "damage": registry.damage(project, serving),
         "labelled": cards[0].dataset.reports if cards else 0,
-        "pending": parts.queue.pending(project).count,
+        "pending": pending.annotations,
+        "changes": pending.count,
         "pool": parts.index.count(project, serving),
         "jobs": [job for kind in KINDS for job in _jobs(parts, project, kind)],
         "failures": {kind: failure for kind in KINDS if (failure := parts.queue.failure(project, kind))},
@@ -116,22 +118,6 @@ def models(parts: Parts, project: str) -> list[dict[str, Any]]:
     trained = [_model(card, serving, usable=registry.exists(project, card.version)) for card in cards]
     rules = {"version": RULES_VERSION, "round": 0, "mode": "rules", "serving": serving == RULES_VERSION, "usable": True}
     return [*trained, rules]
-
-
-def switch(parts: Parts, project: str, version: str) -> dict[str, Any]:
-    """Aim at the version and queue the ranking that makes it serve; raises NotFound, Unavailable."""
-    known(parts, project)
-    parts.queue.ping()
-    parts.registry.aim(project, version)
-    return {"version": version, "job": parts.queue.request_rank(project)}
-
-
-def roll_back(parts: Parts, project: str) -> dict[str, Any]:
-    """Switch to the promoted version before the one that serves; raises Conflict when there is none."""
-    serving = parts.registry.serving(known(parts, project))
-    if serving == RULES_VERSION:
-        raise Conflict("Nothing to roll back to", serving, "the rules serve: there is no earlier version")
-    return switch(parts, project, parts.registry.before(project, serving))
 
 
 def errors(parts: Parts, project: str, kind: ErrorKind | None, label: str | None, limit: int) -> dict[str, Any]:
@@ -214,9 +200,20 @@ def _jobs(parts: Parts, project: str, kind: Kind) -> list[dict[str, Any]]:
             "kind": job.kind,
             "state": job.state,
             "progress": progress if job.state == "started" else {},
+            "behind": None if job.state == "started" else _behind(parts, job),
         }
         for job in jobs
     ]
+
+
+def _behind(parts: Parts, job: JobView) -> dict[str, Any] | None:
+    """What a waiting job waits for: the first of so many `jobs`, with its time left; None when it is next."""
+    ahead = parts.queue.ahead(job)
+    if not ahead:
+        return None
+    _, project, number = ahead[0].split("-")[:3]
+    eta = parts.queue.progress(project, job.kind).get("eta_seconds")
+    return {"id": ahead[0], "project": project, "number": int(number), "jobs": len(ahead), "eta_seconds": eta}
 
 
 def _round(card: ModelCard) -> dict[str, Any]:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pending:
-    """Changed annotations that no round has taken yet; times are seconds since the epoch."""
+    """What changed and no round has taken yet; times are seconds since the epoch.
+
+    `annotations` of the `count` changes are annotations to read; the others are deletions and settings.
+    """
 
     count: int
     oldest: float
     newest: float
+    annotations: int = 0
 
 
 def is_due(

@@ -18,7 +18,8 @@ from uuid import uuid4
 
 from redis import Redis
 
-from backend.job_queue import JobQueue, text
+from backend.hints import text
+from backend.job_queue import JobQueue
 
 FUNCTION = "trainer.jobs.rank_shard"
 """Dotted path of the job; the path is stored in Redis, so changing it orphans queued jobs."""
@@ -76,23 +77,35 @@ class RankShards:
         return [Shard(n, int(after), int(upto), plan) for n, (after, upto) in ranges]
 
     def start(self, project: str, version: str) -> int:
-        """Queue the unfinished shards that no job waits or works for; returns how many are unfinished."""
-        shards, fields = self.unfinished(project, version), self._fields(project, version)
-        alive = {job.id for job in self.queue.jobs(project, "rank")}
-        for shard in shards:
-            if fields.get(f"{shard.number}:job") not in alive:
-                job = f"shard-{project}-{shard.number}-{uuid4().hex[:8]}"
-                self.redis.hset(_key(project, version), f"{shard.number}:job", job)
-                args = (project, version, shard.number, shard.after, shard.upto, shard.plan)
-                self.queue.enqueue(project, "rank", job, FUNCTION, args)
+        """Queue unfinished shards that no job waits or works for; returns how many are unfinished.
+
+        No more at a time than there are workers: each that ends queues the next, behind what other projects asked for.
+        """
+        with self.redis.lock(f"{_key(project, version)}:start", timeout=30, blocking_timeout=30):
+            shards, fields = self.unfinished(project, version), self._fields(project, version)
+            alive = {job.id for job in self.queue.jobs(project, "rank")}
+            idle = [shard for shard in shards if fields.get(f"{shard.number}:job") not in alive]
+            idle.sort(key=lambda shard: f"{shard.number}:job" in fields)  # what failed comes after what was not tried
+            room = max(1, self.queue.workers("rank")) - (len(shards) - len(idle))
+            for shard in idle[: max(0, room)]:
+                self._enqueue(project, version, shard)
         return len(shards)
 
+    def _enqueue(self, project: str, version: str, shard: Shard) -> None:
+        job = f"shard-{project}-{shard.number}-{uuid4().hex[:8]}"
+        self.redis.hset(_key(project, version), f"{shard.number}:job", job)
+        args = (project, version, shard.number, shard.after, shard.upto, shard.plan)
+        self.queue.enqueue(project, "rank", job, FUNCTION, args)
+
     def finish(self, project: str, version: str, shard: Shard) -> bool:
-        """The shard is done; returns whether all are. One that is not of the present plan changes nothing: False."""
+        """The shard is done: queue the next; returns whether all are.
+
+        One that is not of the present plan changes nothing: False.
+        """
         if not self.planned(project, version) or self.replanned(project, version, shard):
             return False
         self.redis.hset(_key(project, version), f"{shard.number}:done", 1)
-        return not self.unfinished(project, version)
+        return self.start(project, version) == 0
 
     def replanned(self, project: str, version: str, shard: Shard) -> bool:
         """Whether there is another plan than the one that the shard is of."""

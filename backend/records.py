@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 
 class Connection(BaseModel):
@@ -13,6 +13,31 @@ class Connection(BaseModel):
     url: str
     token: SecretStr
     backend_url: str = ""
+
+
+class Hold(BaseModel):
+    """An operator keeps what shall serve: rounds still train and are judged, but promote nothing.
+
+    `since` is ISO 8601 in UTC; `candidate` is the newest version that its gate wanted to promote meanwhile, or "".
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    by: str
+    since: str
+    reason: str
+    candidate: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Hold:
+        """The hold in the text of its file; what is damaged must not end it, so that is a hold too."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return cls(by="unknown", since="unknown", reason="hold.json is damaged; `ecgal resume` replaces it")
+
+    def __str__(self) -> str:
+        return f"held since {self.since} by {self.by}: {self.reason}"
 
 
 class RankingRecord(BaseModel):

@@ -7,8 +7,9 @@
     projects/<id>/target               version that shall serve (set by a round or an operator)
     projects/<id>/serving              version that serves (set when the pool is ranked with it)
     projects/<id>/ranking.json         last ranking that imported predictions
-    projects/<id>/fingerprint          state of the annotations the last round has read
+    projects/<id>/fingerprint          state and number of the annotations the last round has read
     projects/<id>/decided              newest version whose decision was carried out
+    projects/<id>/hold.json            an operator keeps what serves until `ecgal resume`; see `backend.switching`
 
 Every file is written aside and renamed, so that a killed process leaves the old or the new state.
 """
@@ -16,7 +17,6 @@ Every file is written aside and renamed, so that a killed process leaves the old
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -29,8 +29,9 @@ from pydantic import ValidationError
 
 from backend.engine.openvino import INT8_FILES
 from backend.errors import BackendError, BadRequest, ModelError, NotFound
+from backend.files import read_text, write_atomic
 from backend.model_card import ModelCard
-from backend.records import Connection, RankingRecord
+from backend.records import Connection, Hold, RankingRecord
 
 RULES_VERSION = "rules-1"
 """The version before any annotation: rules alone. Changing the rules visibly means a new number."""
@@ -67,7 +68,7 @@ class Registry:
 
     def label_config(self, project: str) -> str | None:
         """The labelling configuration last seen, or None."""
-        return _read(self.folder(project) / "label_config.xml")
+        return read_text(self.folder(project) / "label_config.xml")
 
     def remember_label_config(self, project: str, xml: str) -> bool:
         """Keep the labelling configuration; returns whether it is new."""
@@ -78,7 +79,7 @@ class Registry:
 
     def connection(self, project: str) -> Connection | None:
         """How to reach the project's Label Studio, or None before `ecgal connect`."""
-        text = _read(self.folder(project) / "connection.json")
+        text = read_text(self.folder(project) / "connection.json")
         return Connection.model_validate_json(text) if text else None
 
     def save_connection(self, project: str, connection: Connection) -> None:
@@ -94,11 +95,11 @@ class Registry:
 
     def ended(self, project: str) -> str:
         """Why the project was ended; "" while it was not."""
-        return (_read(self.folder(project) / "ended") or "").strip()
+        return (read_text(self.folder(project) / "ended") or "").strip()
 
     def ranking(self, project: str) -> RankingRecord | None:
         """The last ranking, finished or not, or None."""
-        text = _read(self.folder(project) / "ranking.json")
+        text = read_text(self.folder(project) / "ranking.json")
         return RankingRecord.model_validate_json(text) if text else None
 
     def save_ranking(self, project: str, record: RankingRecord) -> None:
@@ -107,19 +108,35 @@ class Registry:
 
     def trained_fingerprint(self, project: str) -> str:
         """Label Studio's fingerprint of the annotations the last round has read; "" before the first."""
-        return (_read(self.folder(project) / "fingerprint") or "").strip()
+        return (read_text(self.folder(project) / "fingerprint") or "").partition(" ")[0].strip()
 
-    def save_trained_fingerprint(self, project: str, fingerprint: str) -> None:
-        """Keep the fingerprint of the annotations a finished round has read."""
-        write_atomic(self.folder(project) / "fingerprint", fingerprint)
+    def annotated_then(self, project: str) -> int:
+        """How many annotated tasks there were when the last round read them; 0 before the first."""
+        count = (read_text(self.folder(project) / "fingerprint") or "").partition(" ")[2]
+        cards = [] if count else self.versions(project, 1)  # a file of an earlier release holds no number
+        return int(count) if count else cards[0].dataset.reports if cards else 0
+
+    def save_trained_fingerprint(self, project: str, fingerprint: str, annotated: int) -> None:
+        """Keep the fingerprint of the annotations a finished round has read, and the number of annotated tasks."""
+        write_atomic(self.folder(project) / "fingerprint", f"{fingerprint} {annotated}")
 
     def decided(self, project: str) -> str:
-        """The newest version whose decision was carried out; "" before the first."""
-        return (_read(self.folder(project) / "decided") or "").strip()
+        """The newest version whose decision was carried out; "" before the first, and when it is wanted anew."""
+        return (read_text(self.folder(project) / "decided") or "").strip()
 
     def save_decided(self, project: str, version: str) -> None:
         """The version's decision was carried out: it was aimed at, or it was not promoted."""
         write_atomic(self.folder(project) / "decided", version)
+
+    def hold(self, project: str) -> Hold | None:
+        """The operator's hold, or None; a damaged one still holds."""
+        text = read_text(self.folder(project) / "hold.json")
+        return None if text is None else Hold.parse(text)
+
+    def save_hold(self, project: str, hold: Hold | None) -> None:
+        """Keep the hold, or end it; call it with the project's target lock held."""
+        path = self.folder(project) / "hold.json"
+        write_atomic(path, hold.model_dump_json(indent=1)) if hold else path.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, project: str, name: str) -> Iterator[None]:
@@ -202,6 +219,10 @@ class Registry:
             folder.rename(final)
         return final
 
+    def amend(self, card: ModelCard) -> None:
+        """Replace the card of a published version: its decision became another one."""
+        write_atomic(self.model_folder(card.project, card.version) / CARD, card.model_dump_json(indent=1))
+
     def sweep(self, project: str) -> None:
         """Remove unfinished folders of killed rounds; call it with the project's round lock held."""
         folder = self.folder(project) / "models"
@@ -211,10 +232,16 @@ class Registry:
     def prune(self, project: str, keep: int) -> list[str]:
         """Remove all but the card from versions that neither serve, shall serve, nor are among the newest `keep`.
 
-        The version before the serving one stays for a roll back. Returns the versions that were pruned.
+        The version before the serving one stays for a roll back, and that which waits for the end of a hold. Returns
+        the versions that were pruned.
         """
-        cards, serving = self.versions(project), self.serving(project)
+        with self.lock(project, "target"):  # else an operator could aim at one that goes
+            return self._prune(project, keep)
+
+    def _prune(self, project: str, keep: int) -> list[str]:
+        cards, serving, hold = self.versions(project), self.serving(project), self.hold(project)
         needed = {serving, self.target(project), self.before(project, serving), *(c.version for c in cards[:keep])}
+        needed |= {hold.candidate} if hold else set()
         pruned = []
         for version in (c.version for c in cards if c.version not in needed):
             folder = self.model_folder(project, version)
@@ -259,7 +286,7 @@ class Registry:
 
     def _pointer(self, project: str, name: str) -> str:
         # Never another version in place of one that is damaged or gone: that is for people to decide.
-        return (_read(self.folder(project) / name) or "").strip() or RULES_VERSION
+        return (read_text(self.folder(project) / name) or "").strip() or RULES_VERSION
 
     def _point(self, project: str, name: str, version: str) -> None:
         if not self.exists(project, version):
@@ -275,26 +302,3 @@ def round_of(version: str) -> int:
     """
     found = re.match(r"ecg-r([0-9]+)-", version)
     return int(found[1]) if found else 0
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        return None
-
-
-def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write aside, flush to disk, rename: readers see the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a file descriptor, not a path
-            os.fchmod(handle, mode)
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

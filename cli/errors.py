@@ -10,8 +10,9 @@ import click
 from backend import overview
 from backend.error_analysis import ErrorAnalysis
 from backend.errors import BackendError
+from backend.files import write_atomic
 from backend.predictor import Predictor, RulesPredictor
-from backend.registry import RULES_VERSION, write_atomic
+from backend.registry import RULES_VERSION
 from backend.settings import Settings
 from cli.corpus import annotators_option, label_config_option, read_data
 from cli.error_tables import tables

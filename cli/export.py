@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from backend.registry import write_atomic
+from backend.files import write_atomic
 from backend.settings import Settings
 from cli.corpus import annotators_option, label_config_option, read_data
 from cli.project import json_option, show

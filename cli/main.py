@@ -24,7 +24,7 @@ from cli.errors import errors
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.parse import parse
-from cli.project import models, promote, queue, rerank, retrain, rollback, status
+from cli.project import models, promote, queue, rerank, resume, retrain, rollback, status
 from cli.reconcile import reconcile
 from cli.split import split
 from cli.train import train
@@ -70,6 +70,7 @@ for command in (
     rerank,
     promote,
     rollback,
+    resume,
     base_model,
     reconcile,
     convert,

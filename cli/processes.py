@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from backend.errors import Conflict
-from backend.registry import write_atomic
+from backend.files import write_atomic
 
 ADDRESS = "address"
 """File in ECG_HOME that holds the URL of the web process while `ecgal up` runs."""

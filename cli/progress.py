@@ -1,4 +1,4 @@
-"""What a long command is doing, on stderr: one line that moves in a terminal, one line a stage elsewhere."""
+"""What a long command is doing, on stderr: one line that moves in a terminal; elsewhere a line a stage and a tenth."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from trainer.progress import Milestones, left
 
 
 class Teller:
@@ -18,6 +20,7 @@ class Teller:
         self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._progress.add_task("", total=None)
         self._stage = ""
+        self._milestones = Milestones(lambda line: self._console.print(line, highlight=False))
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -38,3 +41,5 @@ class Teller:
         if "step" in fields:
             words = f"{self._stage}: step {fields['step']}/{fields['steps']}, loss {fields['loss']:.3f}"
             self._progress.update(self._task, total=fields["steps"], completed=fields["step"], description=words)
+            if not self._console.is_terminal:
+                self._milestones.reach(fields["step"] / fields["steps"], f"{words}, {left(fields['eta_seconds'])}")

@@ -1,4 +1,4 @@
-"""Commands on one project: status, queue, models, retrain, rerank, promote, rollback."""
+"""Commands on one project: status, queue, models, retrain, rerank, promote, rollback, resume."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from backend import overview
+from backend import overview, switching
 from backend.errors import BadRequest
 from backend.registry import Registry
 from backend.settings import Settings
@@ -20,6 +20,7 @@ PROJECT_HELP = "Label Studio's project id; default: the only one that is connect
 project_option = click.option(
     "--project", "-p", default="", callback=lambda _context, _option, given: given or only_project(), help=PROJECT_HELP
 )
+reason_option = click.option("--reason", default="", help="Why, shown wherever the hold is.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
 
 
@@ -92,15 +93,39 @@ def rerank(project: str) -> None:
 @click.command()
 @project_option
 @click.argument("version")
-def promote(project: str, version: str) -> None:
+@click.option("--hold", is_flag=True, help="Rounds promote nothing until `ecgal resume`.")
+@reason_option
+def promote(project: str, version: str, hold: bool, reason: str) -> None:
     """Let VERSION serve, once the pool is ranked with it."""
-    job = overview.switch(parts(), project, version)["job"]
-    click.echo(f"{version} will serve when {job} is done")
+    if reason and not hold:
+        raise click.UsageError("--reason is the reason of a hold: add --hold")
+    wanted = switching.new_hold(switching.user_name(), reason) if hold else None
+    click.echo(_switched(switching.promote(parts(), project, version, wanted)))
 
 
 @click.command()
 @project_option
-def rollback(project: str) -> None:
-    """Go back to the promoted version before the serving one."""
-    switched = overview.roll_back(parts(), project)
-    click.echo(f"{switched['version']} will serve when {switched['job']} is done")
+@reason_option
+def rollback(project: str, reason: str) -> None:
+    """Go back to the promoted version before the serving one, and hold it.
+
+    Rounds go on, but promote nothing until `ecgal resume`.
+    """
+    hold = switching.new_hold(switching.user_name(), reason)
+    click.echo(_switched(switching.roll_back(parts(), project, hold)))
+
+
+@click.command()
+@project_option
+def resume(project: str) -> None:
+    """End the hold of a rollback: rounds promote again, what they found meanwhile is considered now."""
+    resumed = switching.resume(parts(), project)
+    following = f"; {resumed['job']} considers what was found meanwhile" if resumed["job"] else ""
+    if resumed["job"].startswith("rank"):
+        following = f"; {resumed['version']} will serve when {resumed['job']} is done"
+    click.echo(f"rounds promote again{following}")
+
+
+def _switched(answer: dict[str, Any]) -> str:
+    held = "; rounds promote nothing until `ecgal resume`" if answer["held"] else ""
+    return f"{answer['version']} will serve when {answer['job']} is done{held}"

@@ -51,6 +51,11 @@ def status(fields: dict[str, Any]) -> str:
     lines = [f"serving   {fields['serving']}"]
     if fields["target"] != fields["serving"]:
         lines.append(f"target    {fields['target']} (serves when the pool is ranked)")
+    if fields["hold"]:
+        hold = fields["hold"]
+        lines.append(f"held      since {hold['since']} by {hold['by']}: {hold['reason']} (`ecgal resume` ends it)")
+        if hold["candidate"]:
+            lines.append(f"          {hold['candidate']} would have been promoted")
     if fields["damage"]:
         lines.append(f"damaged   {fields['damage']} (`ecgal rollback` goes back to the version before)")
     lines.append(
@@ -148,7 +153,12 @@ def _spread(interval: list[float] | None) -> str:
 
 def _job(job: dict[str, Any]) -> str:
     progress = job["progress"]
-    parts = [f"{job['kind']:<9} {job['state']}", progress.get("stage", "")]
+    stage = progress.get("stage", "")
+    if "stages" in progress:
+        stage += f" (stage {progress['stage_number']} of {progress['stages']})"
+    parts = [f"{job['kind']:<9} {job['state']}", stage]
+    if job["behind"]:
+        parts.append(_behind(job["kind"], job["behind"]))
     if "steps" in progress:
         parts.append(f"{progress['step']}/{progress['steps']}")
     if "loss" in progress:
@@ -160,6 +170,13 @@ def _job(job: dict[str, Any]) -> str:
     if "eta_seconds" in progress:
         parts.append(f"ETA {timedelta(seconds=round(progress['eta_seconds']))}")
     return "  ".join(part for part in parts if part)
+
+
+def _behind(kind: str, behind: dict[str, Any]) -> str:
+    what = "round" if kind == "retrain" else "ranking"
+    more = f" and {behind['jobs'] - 1} more" if behind["jobs"] > 1 else ""
+    eta = "" if behind["eta_seconds"] is None else f", about {timedelta(seconds=round(behind['eta_seconds']))} left"
+    return f"behind {what} {behind['number']} of project {behind['project']}{eta}{more}"
 
 
 def _uncertainty(value: float | None) -> str:

@@ -7,7 +7,9 @@ again. (RQ 3.0)
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 
 from rq import worker_registration
 from rq.executions import Execution
@@ -41,6 +43,22 @@ class Worker(SpawnWorker):
             os.environ[PASSWORD] = kwargs["password"]
             kwargs["password"] = Hidden(kwargs["password"])
         super().fork_work_horse(job, queue)
+
+    def clean_registries(self) -> None:
+        """As RQ does, without its line every few seconds."""
+        self._quietly(super().clean_registries)
+
+    def clean_group_registries(self) -> None:
+        """As RQ does, without its line every few seconds."""
+        self._quietly(super().clean_group_registries)
+
+    def _quietly(self, clean: Callable[[], None]) -> None:
+        level = self.log.level
+        self.log.setLevel(logging.WARNING)
+        try:
+            clean()
+        finally:
+            self.log.setLevel(level)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in a process of its own."""

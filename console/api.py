@@ -91,9 +91,14 @@ class Backend:
         """Make a version serve once the pool is ranked with it."""
         return dict(self._json("POST", _path(project, f"models/{quote(version, safe='')}/promote")))
 
-    def roll_back(self, project: str) -> Row:
-        """Go back to the promoted version before."""
-        return dict(self._json("POST", _path(project, "rollback")))
+    def roll_back(self, project: str, reason: str = "") -> Row:
+        """Go back to the promoted version before, and hold it."""
+        body = {"by": "console", "reason": reason}
+        return dict(self._json("POST", _path(project, "rollback"), json=body))
+
+    def resume(self, project: str) -> Row:
+        """End the hold."""
+        return dict(self._json("POST", _path(project, "resume")))
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -112,7 +112,7 @@ def settled(state: dict[str, Any]) -> bool:
     return bool(
         state["rounds"]
         and not state["jobs"]
-        and not state["pending"]
+        and not state["changes"]
         and state["serving"] == state["target"] == ranking.get("version")
     )
 

@@ -58,6 +58,7 @@ PLACES = {
     "starlette": ("backend.http",),
     "prometheus_client": ("backend.http",),
     "redis": (
+        "backend.hints",
         "backend.job_queue", "backend.live_memory", "backend.parts", "backend.rank_shards", "backend.ranking_index",
         "backend.http", "trainer.parts", "cli",
     ),

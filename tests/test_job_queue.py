@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import Queue
+from rq import Queue, SimpleWorker
 from rq.job import Job
 
 from backend.errors import Unavailable
@@ -33,6 +33,39 @@ def test_thirty_submissions_make_one_waiting_round(queue: JobQueue, redis: Redis
     assert queue.dispatch_due(now=120) == ["retrain-1-1"]
     assert queue.dispatch_due(now=130) == []
     assert Queue("train", connection=redis).job_ids == ["retrain-1-1"]
+
+
+def test_annotations_are_counted_and_other_changes_only_make_a_round(queue: JobQueue) -> None:
+    queue.hint("1", ["annotation:1", "annotation:2"], now=100)
+    queue.hint_unread("1", 3, now=110)
+    assert (queue.pending("1").annotations, queue.pending("1").count) == (3, 3)
+    queue.hint_unread("1", 3, now=120)
+    assert queue.pending("1").newest == 110
+    queue.hint("1", ["annotation:3"], now=130)  # the webhook was late
+    queue.hint_unread("1", 3, now=140)
+    assert queue.pending("1").annotations == 3
+    queue.hint("1", ["other:deleted-3"], now=150, gone=["annotation:3"])
+    assert (queue.pending("1").annotations, queue.pending("1").count) == (2, 3)
+
+
+def test_a_change_of_settings_alone_is_no_pending_annotation(queue: JobQueue) -> None:
+    for now in (100, 105):
+        queue.hint_unread("1", 0, now)
+    assert (queue.pending("1").annotations, queue.pending("1").count, queue.pending("1").newest) == (0, 1, 100)
+    assert queue.dispatch_due(now=120) == ["retrain-1-1"]
+
+
+def test_a_waiting_job_knows_what_runs_before_it(queue: JobQueue, redis: Redis) -> None:
+    queue.request_round("3")
+    worker = SimpleWorker(["train"], connection=redis)
+    worker.register_birth()
+    taken = worker.dequeue_job_and_maintain_ttl(1)
+    assert taken is not None
+    worker.prepare_execution(taken[0])
+    queue.request_round("1")
+    queue.request_round("2")
+    ahead = {project: queue.ahead(queue.jobs(project, "retrain")[0]) for project in ("1", "2")}
+    assert ahead == {"1": ["retrain-3-1"], "2": ["retrain-3-1", "retrain-1-1"]}
 
 
 def test_a_round_whose_process_is_still_starting_takes_the_hints(queue: JobQueue, redis: Redis) -> None:

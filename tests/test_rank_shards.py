@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
-from rq import Queue
+from rq import Queue, Worker
 from rq.job import Job
 
 from backend.job_queue import JobQueue
@@ -36,21 +36,48 @@ def test_shards_cover_every_id_once(lowest: int, more: int, count: int) -> None:
     assert len(parts) == min(count, more + 1)
 
 
-def test_each_shard_is_queued_once_and_again_when_its_job_is_gone(shards: RankShards, redis: Redis) -> None:
+def test_a_shard_is_queued_once_and_again_after_the_others_when_its_job_is_gone(
+    shards: RankShards, redis: Redis
+) -> None:
     assert shards.start("1", "v1") == shards.start("1", "v1") == 2
-    first, second = Queue("rank", connection=redis).job_ids
+    (first,) = Queue("rank", connection=redis).job_ids
     job = Job.fetch(first, connection=redis)
     assert (job.func_name, job.args) == (FUNCTION, ("1", "v1", 0, 0, 10, shards.unfinished("1", "v1")[0].plan))
     job.delete()
     assert shards.start("1", "v1") == 2
-    after = Queue("rank", connection=redis).job_ids
-    assert (after[0], len(after)) == (second, 2)
+    (second,) = Queue("rank", connection=redis).job_ids
+    assert Job.fetch(second, connection=redis).args[2] == 1
+    Job.fetch(second, connection=redis).delete()
+    assert shards.start("1", "v1") == 2
+    assert len(Queue("rank", connection=redis).job_ids) == 1
+
+
+def test_as_many_shards_wait_as_there_are_workers(shards: RankShards, redis: Redis) -> None:
+    for name in ("a", "b"):
+        Worker(["rank"], name=name, connection=redis).register_birth()
+    Worker(["train"], name="c", connection=redis).register_birth()
+    shards.plan("1", "v1", cut(1, 40, 4), 40)
+    shards.start("1", "v1")
+    assert len(Queue("rank", connection=redis).job_ids) == 2
+
+
+def test_another_project_has_its_turn_between_two_shards(shards: RankShards, redis: Redis) -> None:
+    shards.plan("1", "v1", cut(1, 300, 300), 300)
+    shards.start("1", "v1")
+    queue = Queue("rank", connection=redis)
+    (first,) = queue.job_ids
+    other = shards.queue.request_rank("2")
+    assert not shards.finish("1", "v1", shards.unfinished("1", "v1")[0])
+    Job.fetch(first, connection=redis).delete()
+    assert shards.start("1", "v1") == 299
+    waiting = queue.job_ids
+    assert (waiting[0], len(waiting)) == (other, 2)
 
 
 def test_a_waiting_shard_is_not_the_ranking_that_is_asked_for(shards: RankShards) -> None:
     shards.start("1", "v1")
     assert shards.queue.request_rank("1") == shards.queue.request_rank("1") == "rank-1-1"
-    assert len(shards.queue.jobs("1", "rank")) == 3
+    assert len(shards.queue.jobs("1", "rank")) == 2
 
 
 def test_the_last_shard_that_ends_is_told_so(shards: RankShards) -> None:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from backend.engine.openvino import INT8_FILES
 from backend.errors import BadRequest, ModelError, NotFound
+from backend.files import write_atomic
 from backend.model_card import (
     DatasetSummary,
     Decision,
@@ -17,8 +18,8 @@ from backend.model_card import (
     Score,
     TrainingSummary,
 )
-from backend.records import Connection
-from backend.registry import RULES_VERSION, Registry, write_atomic
+from backend.records import Connection, Hold
+from backend.registry import RULES_VERSION, Registry
 
 
 def card(number: int, *, promote: bool = True, project: str = "1") -> ModelCard:
@@ -87,6 +88,24 @@ def test_publishing_a_version_again_keeps_the_first(registry: Registry) -> None:
     publish(registry, 1)
     assert (registry.model_folder("1", version) / "model.safetensors").exists()
     assert not list(registry.folder("1").glob("models/.new-*"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"by": 1}'])
+def test_a_damaged_hold_still_holds(registry: Registry, text: str) -> None:
+    write_atomic(registry.folder("1") / "hold.json", text)
+    held = registry.hold("1")
+    assert held is not None
+    assert "damaged" in str(held)
+
+
+def test_what_waits_for_the_end_of_a_hold_is_not_pruned(registry: Registry) -> None:
+    candidate, *_ = [publish(registry, number, promote=False) for number in range(1, 5)]
+    registry.save_hold("1", Hold(by="ana", since="now", reason="", candidate=candidate))
+    registry.prune("1", keep=1)
+    assert registry.exists("1", candidate)
+    registry.save_hold("1", None)
+    registry.prune("1", keep=1)
+    assert not registry.exists("1", candidate)
 
 
 def test_a_folder_of_a_killed_round_is_no_version_and_is_swept(registry: Registry) -> None:

@@ -1,5 +1,7 @@
 """The worker whose Redis was emptied while it was idle: each job still runs exactly once."""
 
+import logging
+
 import pytest
 from redis import Redis
 from rq import Queue
@@ -22,6 +24,15 @@ def test_a_forgotten_worker_is_listed_again(worker: Worker, redis: Redis) -> Non
     worker.run_maintenance_tasks()
     (found,) = Worker.all(connection=redis)
     assert (found.name, found.queue_names()) == (worker.name, ["train"])
+
+
+def test_housekeeping_is_no_line_of_the_log(worker: Worker, redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    worker.stay_registered()
+    with caplog.at_level(logging.INFO, worker.log.name):
+        worker.run_maintenance_tasks()
+        worker.log.info("a job")
+    assert [record.message for record in caplog.records if record.levelno == logging.INFO] == ["a job"]
+    assert worker.last_cleaned_at is not None
 
 
 def test_a_job_of_a_forgotten_worker_does_not_stay_in_the_intermediate_queue(worker: Worker, redis: Redis) -> None:

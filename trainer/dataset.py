@@ -51,7 +51,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class FrozenDataset:
-    """The data of one round, in task order; `hash` changes with texts, spans or labels."""
+    """The data of one round, in task order; `hash` changes with texts or spans."""
 
     labels: tuple[str, ...]
     reports: tuple[Report, ...]
@@ -88,7 +88,7 @@ def freeze(tasks: Iterable[dict[str, Any]], config: LabelConfig) -> FrozenDatase
 def frozen(reports: Iterable[Report], rejects: Iterable[Reject], labels: Sequence[str]) -> FrozenDataset:
     """The reports as a dataset: in task order, with their hash."""
     ordered = sorted(reports, key=lambda report: report.task_id)
-    return FrozenDataset(tuple(labels), tuple(ordered), tuple(rejects), _hash(labels, ordered))
+    return FrozenDataset(tuple(labels), tuple(ordered), tuple(rejects), _hash(ordered))
 
 
 def split(reports: Sequence[Report], share: float) -> tuple[list[Report], list[Report]]:
@@ -238,8 +238,11 @@ def _region(task_id: int, annotation: dict[str, Any], reason: str, spans: int = 
     return Reject(task_id, reason, number(annotation.get("id")), 0, spans)
 
 
-def _hash(labels: Sequence[str], reports: Sequence[Report]) -> str:
-    """Sixteen hex digits; changing what goes in changes the version of every later round."""
+def _hash(reports: Sequence[Report]) -> str:
+    """Sixteen hex digits; changing what goes in changes the version of every later round.
+
+    Of the labels only those that occur: another labelling configuration alone teaches nothing new.
+    """
     rows = [[r.task_id, r.text, [[s.start, s.end, s.label] for s in r.spans]] for r in reports]
-    canonical = json.dumps([list(labels), rows], ensure_ascii=True, separators=(",", ":"))
+    canonical = json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -87,17 +87,13 @@ def _open() -> WorkerParts:
 
 def _round(parts: WorkerParts, project: str, number: int) -> str:
     client = parts.client(project)
-    fingerprint = client.fingerprint(project)
+    fingerprint, annotated = client.fingerprint(project), client.counts(project).annotated
     outcome = Round(parts, project, number, client).run()
     card = outcome.card
-    # Once only: a repetition must not undo what an operator wished since.
-    if card is not None and card.version != parts.registry.decided(project):
-        if card.decision.promote:
-            parts.registry.aim(project, card.version)
-            parts.queue.request_rank(project)
-        parts.registry.save_decided(project, card.version)
+    if card is not None and card.version == parts.registry.target(project) != parts.registry.serving(project):
+        parts.queue.request_rank(project)
     parts.registry.prune(project, parts.settings.keep_versions)
-    parts.registry.save_trained_fingerprint(project, fingerprint)
+    parts.registry.save_trained_fingerprint(project, fingerprint, annotated)
     return outcome.message
 
 

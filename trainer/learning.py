@@ -27,7 +27,7 @@ from trainer.calibration import calibrate
 from trainer.chunks import AnnotatedText
 from trainer.corpus.splits import stratified
 from trainer.dataset import Report
-from trainer.evaluation import Judged, best_f1, cross_validate, judge, weigh
+from trainer.evaluation import FOLDS, Judged, best_f1, cross_validate, judge, weigh
 from trainer.export import export_openvino
 from trainer.plan import Plan
 from trainer.pretraining import Pretraining, pretrain
@@ -101,6 +101,13 @@ class Learner:
             predictor = replace(predictor, temperature=calibration.temperature, trust=trust)
         method: Method = "holdout" if holdout else "cross-validation"
         return Learned(predictor, training, judged, method, calibration, trust)
+
+    def stages(self, train: Sequence[Report], holdout: Sequence[Report]) -> list[str]:
+        """What `learn` will tell as stages, in order."""
+        last = ["training", "exporting"] if self.trains_network(train) else []
+        if holdout:
+            return [*last, "evaluating"]
+        return [*(f"cross-validation, fold {fold + 1}" for fold in range(min(FOLDS, len(train)))), *last]
 
     def trains_network(self, reports: Sequence[Report]) -> bool:
         """Whether there is enough for a network."""

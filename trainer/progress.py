@@ -1,15 +1,17 @@
-"""How far a training is, told while it runs, and its time limit."""
+"""How far a training or a whole round is, told while it runs, and a training's time limit."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
+SAID_SHARE, SAID_SECONDS = 0.1, 30.0
+"""A log says how far a job is after such a share of it or so many seconds, whichever comes first."""
 REPORT_STEPS = 5
 REPORT_SECONDS = 2.0
 """Progress is told after so many steps or seconds, whichever comes first."""
@@ -37,6 +39,89 @@ def remaining(step: int, steps: int, seconds: float, evaluating: Sequence[float]
     pace = (seconds - sum(evaluating)) / step
     evaluation = sum(evaluating) / len(evaluating) if evaluating else 0.0
     return pace * (steps - step) + evaluation * max(0, evaluations - len(evaluating))
+
+
+class Timeline:
+    """The stages of a job (at least one), one after the other, and the time left for all of them.
+
+    A stage takes as long as the last of its kind in this job, else as long as `known` (seconds by kind) says. The kind
+    is what stands before the comma: all folds of a cross-validation are one.
+    """
+
+    def __init__(self, stages: Sequence[str], known: Mapping[str, float]) -> None:
+        self.stages, self.known = list(stages), dict(known)
+        self.place, self.took = 0, dict[str, float]()
+        self.began = self.entered = time.monotonic()
+        self.own: float | None = None
+
+    def plan(self, stages: Sequence[str]) -> None:
+        """What comes after the present stage."""
+        self.stages[self.place + 1 :] = stages
+
+    def enter(self, stage: str) -> None:
+        """The stage begins, and the one before is over; those between are left out, one that is unknown is put in."""
+        now = time.monotonic()
+        if stage == self.stages[self.place]:
+            return
+        self.took[_kind(self.stages[self.place])] = now - self.entered
+        later = self.stages[self.place + 1 :]
+        if stage in later:
+            self.place += 1 + later.index(stage)
+        else:
+            self.place += 1
+            self.stages.insert(self.place, stage)
+        self.entered, self.own = now, None
+
+    def fields(self, eta: float | None = None) -> dict[str, Any]:
+        """Number of the stage, of how many, seconds left and share done of the whole; `eta` is the stage's own."""
+        self.own = eta if eta is not None else self.own
+        now, present = time.monotonic(), _kind(self.stages[self.place])
+        spent = now - self.entered
+        guess = {**self.known, **self.took}
+        own = self.own if self.own is not None else max(0.0, guess.get(present, 0.0) - spent)
+        guess.setdefault(present, spent + own)
+        for alike in ("training", "cross-validation"):  # as many steps, before either is known
+            guess.setdefault(alike, guess.get("cross-validation", guess.get("training", 0.0)))
+        left = own + sum(guess.get(_kind(stage), 0.0) for stage in self.stages[self.place + 1 :])
+        whole = now - self.began + left
+        share = round((now - self.began) / whole, 3) if whole else 0.0
+        return {
+            "stage_number": self.place + 1,
+            "stages": len(self.stages),
+            "eta_seconds": round(left, 1),
+            "share": share,
+        }
+
+
+def _kind(stage: str) -> str:
+    return stage.partition(",")[0]
+
+
+class Milestones:
+    """Says a line whenever another tenth is done, or half a minute has passed."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.share, self.at = 0.0, time.monotonic()
+
+    def reach(self, share: float, words: str) -> None:
+        """So much (0..1) is done; a lower share than the last begins anew."""
+        now, step = time.monotonic(), int(share / SAID_SHARE + 1e-9)
+        before = int(self.share / SAID_SHARE + 1e-9)
+        if step == before and now - self.at < SAID_SECONDS:
+            return
+        self.share, self.at = share, now
+        if step >= before:
+            self.say(f"{share:.0%}, {words}")
+
+
+def left(seconds: float) -> str:
+    """Time left for people.
+
+    >>> left(50.0), left(250.0)
+    ('about 50 s left', 'about 4 min left')
+    """
+    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
 
 
 class Watch:

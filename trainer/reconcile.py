@@ -74,16 +74,12 @@ class Reconciler:
         for number in queue.orphans(project):
             queue.give_back(project, number, now)
             queue.failed(project, "retrain", f"round {number} was killed whenever it ran", now)
-        enough = queue.pending(project).count >= self.parts.settings.retrain_min
-        if enough or queue.jobs(project, "retrain"):
+        if queue.jobs(project, "retrain") or client.fingerprint(project) == registry.trained_fingerprint(project):
             return
-        if client.fingerprint(project) == registry.trained_fingerprint(project):
-            return
-        cards = registry.versions(project)[:1]
-        read = cards[0].dataset.reports if cards else 0
-        unread = max(1, client.counts(project).annotated - read)
-        queue.hint(project, [f"unread-{i}" for i in range(unread)], now)
-        logger.info("project %s: annotations changed that no round has read", project)
+        known = queue.pending(project).count
+        queue.hint_unread(project, client.counts(project).annotated - registry.annotated_then(project), now)
+        if not known:
+            logger.info("project %s: annotations or settings changed that no round has read", project)
 
     def given_up(self, project: str) -> None:
         """Let a ranking wait whose process ended whenever it ran, as one does that fails by itself."""

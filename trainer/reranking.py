@@ -27,6 +27,7 @@ from backend.ranking.control import quantiles
 from backend.records import RankingRecord
 from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, batches, stored_row
 from trainer.parts import WorkerParts
+from trainer.progress import Milestones, left
 from trainer.rival import open_version
 from trainer.upkeep import deletable, may_delete, other_labels, tidy
 
@@ -60,6 +61,7 @@ class Reranking:
         self.phases = Phases()
         self.shared, self.step = False, Step(0, 0, time.time())
         self.shard: Shard | None = None
+        self.milestones = Milestones(lambda said: logger.info("ranking project=%s version=%s: %s", *self.name, said))
 
     # The whole ------------------------------------------------------------------------------------
 
@@ -283,3 +285,5 @@ class Reranking:
             "updated": time.time(),
         }
         self.parts.queue.set_progress(self.project, "rank", fields)
+        share = self.step.done / self.step.total if self.step.total else 1.0
+        self.milestones.reach(share, f"report {self.step.done} of {self.step.total}, {left(eta)}")

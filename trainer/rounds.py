@@ -22,6 +22,7 @@ from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import task_text
 from backend.model_card import ModelCard
 from backend.predictor import ModelPredictor
+from backend.switching import carry_out, deciding
 from trainer import base_model
 from trainer.cards import card_of, rejected
 from trainer.dataset import FrozenDataset, Report, freeze, split
@@ -30,6 +31,7 @@ from trainer.evaluation import compare, score_modes
 from trainer.learning import Learned, Learner
 from trainer.parts import WorkerParts
 from trainer.plan import Plan
+from trainer.progress import Milestones, Timeline, left
 from trainer.promotion import best_mode, decide
 from trainer.quantisation import MEASURED, Evidence, offer
 from trainer.rival import Rival, find_rival
@@ -58,6 +60,19 @@ def nothing_to_learn(dataset: FrozenDataset) -> str:
     return "no annotation to train on" + (f": {'; '.join(told)}" if told else "")
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """What a round learned, before it is compared; `rival` is the version to beat when the round began."""
+
+    config: LabelConfig
+    dataset: FrozenDataset
+    holdout: Sequence[Report]
+    rival: Rival
+    learned: Learned
+    version: str
+    folder: Path
+
+
 class Round:
     """One round of one project; `run` does all of it."""
 
@@ -69,9 +84,13 @@ class Round:
         self.project = project
         self.number = number
         self._progress: dict[str, Any] = {"round": number, "started": time.time()}
+        ranking = self.registry.ranking(project)
+        known = {**self.queue.durations(project, "retrain"), "ranking": ranking.seconds if ranking else 0.0}
+        self._timeline = Timeline(["reading annotations", "training", "ranking"], known)
+        self._milestones = Milestones(lambda said: self.log("is at", done=said))
 
     def run(self) -> Outcome:
-        """Read, train, judge, decide, publish; call it with the project's round lock held."""
+        """Read, train, judge, publish, decide; call it with the project's round lock held."""
         self.registry.sweep(self.project)
         self.progress(stage="reading annotations")
         config, dataset = self.freeze()
@@ -81,12 +100,26 @@ class Round:
         known = self.same_content(version)
         if known is not None:
             message = "published before" if known.round == self.number else f"nothing changed since {known.version}"
-            return Outcome(known, message)
+            with deciding(self.registry, self.project):
+                return Outcome(carry_out(self.registry, known), message)
         self.progress(version=version, reports=len(dataset.reports))
         folder = self.registry.new_folder(self.project)
-        card = self.learn(config, dataset, version, folder)
-        self.registry.publish(card, folder)
+        card = self.conclude(self.learn(config, dataset, version, folder))
+        self._timeline.enter("ranking")
+        self.queue.save_durations(self.project, "retrain", self._timeline.took)
+        self.log("decided", version=version, promoted=card.decision.promote, reason=repr(card.decision.reason))
         return Outcome(card, card.decision.reason)
+
+    def conclude(self, candidate: Candidate) -> ModelCard:
+        """Judge, publish and carry out the decision; anew when another version was chosen meanwhile."""
+        while True:
+            card = self.judge(candidate)
+            with deciding(self.registry, self.project):
+                target = self.registry.target(self.project)
+                if target == card.decision.serving:
+                    self.registry.publish(card, candidate.folder)
+                    return carry_out(self.registry, self.registry.card(self.project, card.version))
+            self.log("compares again", chosen=target)
 
     # Data -------------------------------------------------------------------------------------
 
@@ -112,9 +145,14 @@ class Round:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
     def same_content(self, version: str) -> ModelCard | None:
-        """The newest version when it was made from the same content and its files are whole."""
+        """The newest version when it was made from the same content, and its files are whole.
+
+        Not one of an earlier round when an operator wants it compared anew (`decided` is empty then).
+        """
         newest = self.registry.versions(self.project, 1)
         same = bool(newest) and newest[0].version.rsplit("-", 1)[1] == version.rsplit("-", 1)[1]
+        if same and newest[0].round < self.number:
+            same = bool(self.registry.decided(self.project))
         damaged = same and any(
             look(self.project, newest[0].version) for look in (self.registry.damage, self.registry.int8_damage)
         )
@@ -122,8 +160,8 @@ class Round:
 
     # Learning ---------------------------------------------------------------------------------
 
-    def learn(self, config: LabelConfig, dataset: FrozenDataset, version: str, folder: Path) -> ModelCard:
-        """Fine-tune, judge and decide; leaves everything that serves in `folder`."""
+    def learn(self, config: LabelConfig, dataset: FrozenDataset, version: str, folder: Path) -> Candidate:
+        """Fine-tune; leaves everything that serves in `folder`."""
         train, holdout = split(dataset.reports, self.settings.holdout_share)
         if len(holdout) < self.settings.holdout_min:
             train, holdout = list(dataset.reports), []
@@ -132,9 +170,12 @@ class Round:
         if to_beat:
             self.progress(f1_to_beat=to_beat.micro.f1)
         plan = self.plan(config, dataset, rival, holdout)
-        learned = Learner(self.settings, config, folder, version, self.progress, plan).learn(train, holdout)
-        card = self.judge(config, dataset, version, rival, learned, holdout, folder)
-        return self.quantise(card, learned, config, dataset, holdout, folder) if card.decision.promote else card
+        learner = Learner(self.settings, config, folder, version, self.progress, plan)
+        self._timeline.plan([*learner.stages(train, holdout), *(["quantising"] if self.quantises() else []), "ranking"])
+        learned = learner.learn(train, holdout)
+        trained = learned.training
+        self.log("learned", steps=trained.steps, seconds=trained.seconds, loss=trained.loss)
+        return Candidate(config, dataset, holdout, rival, learned, version, folder)
 
     def plan(self, config: LabelConfig, dataset: FrozenDataset, rival: Rival, holdout: Sequence[Report]) -> Plan:
         """What the settings ask for beside the preset, with the project's texts where they are of use."""
@@ -165,40 +206,38 @@ class Round:
 
     # Judging ----------------------------------------------------------------------------------
 
-    def judge(
-        self,
-        config: LabelConfig,
-        dataset: FrozenDataset,
-        version: str,
-        rival: Rival,
-        learned: Learned,
-        holdout: Sequence[Report],
-        folder: Path,
-    ) -> ModelCard:
-        """The mode that would serve, and whether it shall replace the version to beat."""
-        labels = config.labels
+    def judge(self, candidate: Candidate) -> ModelCard:
+        """The mode that would serve, and whether it shall replace the version that shall serve now."""
+        labels, learned, rival = candidate.config.labels, candidate.learned, self.rival_of(candidate)
         modes = score_modes(learned.judged, labels)
         mode = best_mode(modes, rival.card.mode if rival.card else None)
         found = learned.judged.by_mode[mode]
         evaluation = compare(modes, mode, learned.method, learned.judged, labels, rival.unseen, rival.found)
         evaluation = evaluation.model_copy(update={"serving_estimate": rival.estimate(learned.labels)})
         decision = decide(rival.contest(learned.judged, mode, evaluation, labels))
-        analysis = analyse(learned.judged.reports, found, labels, annotated=dataset.reports, version=version)
-        write_analysis(folder, analysis)
-        return card_of(learned, dataset, holdout, mode, evaluation, decision, self.settings, self.project, self.number)
+        reports, annotated = learned.judged.reports, candidate.dataset.reports
+        analysis = analyse(reports, found, labels, annotated=annotated, version=candidate.version)
+        write_analysis(candidate.folder, analysis)
+        fields = (learned, candidate.dataset, candidate.holdout, mode, evaluation, decision, self.settings)
+        card = card_of(*fields, self.project, self.number)
+        self.log("judged", mode=mode, f1=f"{card.f1 or 0.0:.3f}", against=rival.version, verdict=decision.state)
+        return self.quantise(card, candidate) if decision.promote else card
 
-    def quantise(
-        self,
-        card: ModelCard,
-        learned: Learned,
-        config: LabelConfig,
-        dataset: FrozenDataset,
-        holdout: Sequence[Report],
-        folder: Path,
-    ) -> ModelCard:
+    def rival_of(self, candidate: Candidate) -> Rival:
+        """The version to beat now: another one than at the beginning when one was chosen meanwhile."""
+        if self.registry.target(self.project) == candidate.rival.version:
+            return candidate.rival
+        reports = candidate.holdout or candidate.dataset.reports
+        return find_rival(self.registry, self.settings, self.project, candidate.config, reports)
+
+    def quantises(self) -> bool:
+        """Whether a network that shall serve is offered 8 bits."""
+        return (self.settings.engine, self.settings.precision) == ("openvino", "auto")
+
+    def quantise(self, card: ModelCard, candidate: Candidate) -> ModelCard:
         """The card of a version that shall serve, with what became of its network in 8 bits; see `quantisation`."""
-        wanted = (self.settings.engine, self.settings.precision) == ("openvino", "auto")
-        if not wanted or not isinstance(learned.predictor, ModelPredictor):
+        predictor, dataset, holdout = candidate.learned.predictor, candidate.dataset, candidate.holdout
+        if not self.quantises() or not isinstance(predictor, ModelPredictor):
             return card
         self.progress(stage="quantising")
         held = {report.task_id for report in holdout}
@@ -206,19 +245,32 @@ class Round:
             reports=holdout or dataset.reports,
             judged_on="holdout" if holdout else "annotated reports",
             calibration=[report.text for report in dataset.reports if report.task_id not in held],
-            unlabelled=lambda: [text for _, text in self.unlabelled(config, MEASURED)],
+            unlabelled=lambda: [text for _, text in self.unlabelled(candidate.config, MEASURED)],
         )
-        found = offer(folder, learned.predictor, evidence, self.settings)
+        found = offer(candidate.folder, predictor, evidence, self.settings)
         engine = {**card.engine, "precision": "int8"} if found.passed else card.engine
         return card.model_copy(update={"quantisation": found, "engine": engine})
 
     # Progress ---------------------------------------------------------------------------------
 
     def progress(self, **fields: Any) -> None:
-        """Publish what the round does now; a new stage forgets the steps of the last one."""
+        """Publish what the round does now; a new stage forgets the steps of the last one.
+
+        `eta_seconds` is the stage's own; what is published is that of the whole round and the ranking after it.
+        """
         if "stage" in fields:
-            for name in ("step", "steps", "epoch", "loss", "eta_seconds"):
+            for name in ("step", "steps", "epoch", "loss"):
                 self._progress.pop(name, None)
-            logger.info("round project=%s number=%d stage=%s", self.project, self.number, fields["stage"])
-        self._progress.update(fields, updated=time.time())
+            self._timeline.enter(fields["stage"])
+        whole = self._timeline.fields(fields.get("eta_seconds"))
+        number, count = whole["stage_number"], whole["stages"]
+        if "stage" in fields:
+            self.log("enters", stage=fields["stage"], number_of=f"{number}/{count}")
+        self._milestones.reach(whole["share"], f"stage {number} of {count}, {left(whole['eta_seconds'])}")
+        self._progress.update({**fields, **whole}, updated=time.time())
         self.queue.set_progress(self.project, "retrain", self._progress)
+
+    def log(self, what: str, **fields: object) -> None:
+        """A line in the worker's log; no report text."""
+        said = " ".join(f"{name}={value}" for name, value in fields.items())
+        logger.info("round project=%s number=%d %s %s", self.project, self.number, what, said)

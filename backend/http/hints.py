@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from backend.errors import LabelConfigError
+from backend.hints import OTHER
 from backend.http.parts import WebParts
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import (
@@ -69,7 +70,11 @@ def _store(parts: WebParts, hook: Hook, body: dict[str, Any], now: float) -> dic
         return STORED
     if hook.action == "TASKS_CREATED":
         return {**STORED, "job": parts.queue.request_rank(project)}
-    parts.queue.hint(project, [f"annotation:{number}" for number in _annotations_to_train(hook, body)], now)
+    known = [f"annotation:{number}" for number in _annotations_to_train(hook, body)]
+    if hook.action == "ANNOTATIONS_DELETED":
+        parts.queue.hint(project, [f"{OTHER}deleted-{number}" for number in hook.annotation_ids], now, gone=known)
+    else:
+        parts.queue.hint(project, known, now)
     parts.index.remove(project, parts.serving.version(project), hook.task_ids)
     _remember_annotations(parts, hook, body)
     return STORED

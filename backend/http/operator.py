@@ -9,17 +9,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
-from backend import overview
+from backend import overview, switching
 from backend.doubts import checked, token_doubts
 from backend.error_analysis import ErrorKind
-from backend.errors import Unavailable
+from backend.errors import BadRequest, Unavailable
 from backend.http import auth
-from backend.http.body import json_object
+from backend.http.body import json_object, parse_object, read
 from backend.http.errors import Answer
 from backend.http.jobs import depths
 from backend.http.label_studio import parts_of
 from backend.http.metrics import Metrics
 from backend.http.parts import WebParts
+from backend.records import Hold
 
 TOP_LIMIT = 10_000
 """Rows of a queue in one answer."""
@@ -95,14 +96,23 @@ async def rerank(request: Request, project: str) -> Answer:
 
 @router.post("/api/projects/{project}/models/{version}/promote")
 async def promote(request: Request, project: str, version: str) -> Answer:
-    """Make a version serve once the pool is ranked with it."""
-    return Answer(await parts_of(request).work(overview.switch, parts_of(request), project, version), 202)
+    """Make a version serve once the pool is ranked with it; with `{"hold": true}` rounds promote nothing then."""
+    wanted = await _wanted(request)
+    hold = _hold(wanted) if _flag(wanted, "hold") else None
+    return Answer(await parts_of(request).work(switching.promote, parts_of(request), project, version, hold), 202)
 
 
 @router.post("/api/projects/{project}/rollback")
 async def rollback(request: Request, project: str) -> Answer:
-    """Go back to the promoted version before."""
-    return Answer(await parts_of(request).work(overview.roll_back, parts_of(request), project), 202)
+    """Go back to the promoted version before, and hold it: rounds promote nothing until `resume`."""
+    hold = _hold(await _wanted(request))
+    return Answer(await parts_of(request).work(switching.roll_back, parts_of(request), project, hold), 202)
+
+
+@router.post("/api/projects/{project}/resume")
+async def resume(request: Request, project: str) -> Answer:
+    """End the hold; what rounds found meanwhile is considered now."""
+    return Answer(await parts_of(request).work(switching.resume, parts_of(request), project), 202)
 
 
 @router.get("/metrics")
@@ -111,6 +121,27 @@ async def metrics(request: Request) -> Response:
     own: Metrics = request.app.state.metrics
     await parts_of(request).work(_scrape, parts_of(request), own)
     return Response(generate_latest(own.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _wanted(request: Request) -> dict[str, Any]:
+    """The body of a switch; none is as good as an empty object."""
+    raw = await read(request)
+    return parse_object(raw) if raw else {}
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise BadRequest(f"{name} is true or false", str(value)[:20])
+    return value
+
+
+def _hold(body: dict[str, Any]) -> Hold:
+    """A hold by whom the body names, for the reason it gives; the API key names nobody."""
+    by, reason = body.get("by", ""), body.get("reason", "")
+    if not (isinstance(by, str) and isinstance(reason, str)):
+        raise BadRequest("by and reason are strings", type(by if isinstance(reason, str) else reason).__name__)
+    return switching.new_hold(by or "API", reason)
 
 
 def _tokens(parts: WebParts, project: str, text: str) -> list[dict[str, Any]]:
@@ -134,7 +165,7 @@ def _scrape(parts: WebParts, metrics: Metrics) -> None:
         for (name, state), count in depths(parts.redis).items():
             metrics.jobs.labels(name, state).set(count)
         for project in parts.registry.projects():
-            metrics.pending.labels(project).set(parts.queue.pending(project).count)
+            metrics.pending.labels(project).set(parts.queue.pending(project).annotations)
     except (RedisError, Unavailable):
         metrics.redis_up.set(0)
     else:

@@ -45,6 +45,8 @@ def _head(desk: Desk, status: Row, serving: Row) -> None:
     keys = ("training.f1", "training.labelled", "training.pending", "training.pool")
     for column, key, figure in zip(numbers, keys, figures, strict=True):
         column.metric(say(key), figure, border=True)
+    if status["hold"]:
+        _held(desk, status["hold"])
     if status["damage"]:
         st.error(desk.say.sentence(status["damage"]))
     _left_out(desk, status["left_out"])
@@ -74,6 +76,17 @@ def _not_used(desk: Desk, row: Row) -> str:
     return say("training.left_out.row", what=what, tasks=", ".join(links), reason=plain(reason(row["reason"], say)))
 
 
+def _held(desk: Desk, hold: Row) -> None:
+    """Who holds the version and why, and the button that ends it."""
+    say = desk.say
+    notice, button = st.columns([5, 1], vertical_alignment="center")
+    words = say("training.held", **{name: hold[name] for name in ("since", "by", "reason")})
+    candidate = say("training.candidate", version=hold["candidate"]) if hold["candidate"] else ""
+    notice.warning(f"{words} {candidate}", icon=":material/lock:")
+    if button.button(say("training.resume"), width="stretch", icon=":material/lock_open:"):
+        _ask(desk, say("training.confirm.resume"), lambda _: _resumed(desk))
+
+
 def _live(desk: Desk) -> None:
     """Jobs with their progress, asked for again every few seconds."""
     try:
@@ -86,7 +99,7 @@ def _live(desk: Desk) -> None:
     title, button = st.columns([5, 1], vertical_alignment="center")
     title.subheader(desk.say("training.jobs"))
     if button.button(desk.say("training.retrain"), width="stretch", icon=":material/model_training:"):
-        _ask(desk, desk.say("training.confirm.retrain"), lambda: _queued(desk))
+        _ask(desk, desk.say("training.confirm.retrain"), lambda _: _queued(desk))
     for job in status["jobs"]:
         _job(desk, job)
     if not status["jobs"]:
@@ -104,22 +117,37 @@ def _state(status: Row) -> tuple[Any, ...]:
     """What makes the whole screen worth drawing again."""
     newest = status["rounds"][0]["version"] if status["rounds"] else ""
     read = status["left_out"]["round"]
-    return status["serving"], status["target"], newest, read, status["labelled"], status["pending"], status["pool"]
+    seen = (status[key] for key in ("serving", "target", "hold", "labelled", "pending", "pool"))
+    return newest, read, *seen
 
 
 def _job(desk: Desk, job: Row) -> None:
     say, progress = desk.say, job["progress"]
     name = f"{say.said(job['kind'])} · `{job['id']}`"
     if job["state"] != "started":
-        st.markdown(f"{name} — {say('training.waiting')}")
+        st.markdown(f"{name} — {_waits(desk, job)}")
         return
     step, steps, eta = (progress.get(key) for key in ("step", "steps", "eta_seconds"))
     parts = [name, say.said(progress.get("stage"))]
+    if "stages" in progress:
+        parts.append(say("training.stage", number=progress["stage_number"], count=progress["stages"]))
     if steps:
         parts.append(say("training.step", step=step, steps=steps))
     if eta is not None:
         parts.append(say("training.eta", time=say.duration(eta)))
-    st.progress(min(1.0, (step or 0) / steps) if steps else 0.0, " — ".join(part for part in parts if part))
+    done = progress.get("share", (step or 0) / steps if steps else 0.0)
+    st.progress(min(1.0, done), " — ".join(part for part in parts if part))
+
+
+def _waits(desk: Desk, job: Row) -> str:
+    """That the job waits, and behind what."""
+    say, behind = desk.say, job["behind"]
+    if not behind:
+        return say("training.waiting")
+    key = "training.behind" if job["kind"] == "retrain" else "training.behind.ranking"
+    eta = behind["eta_seconds"]
+    left = [] if eta is None else [say("training.eta", time=say.duration(eta))]
+    return " — ".join([say("training.waiting"), say(key, **behind), *left])
 
 
 def _charts(desk: Desk, models: list[Row], serving: Row) -> None:
@@ -163,10 +191,11 @@ def _switch(desk: Desk, models: list[Row], serving: str) -> None:
     version = choice.selectbox(say("training.version"), others, key="training_version")
     if promote.button(say("training.promote"), width="stretch", icon=":material/publish:"):
         question = say("training.confirm.promote", version=version, serving=serving)
-        _ask(desk, question, lambda: _switched(desk, desk.backend.promote(desk.project, version)))
+        _ask(desk, question, lambda _: _switched(desk, desk.backend.promote(desk.project, version)))
     if back.button(say("training.rollback"), width="stretch", icon=":material/undo:", disabled=_is_rules(models)):
         question = say("training.confirm.rollback", serving=serving)
-        _ask(desk, question, lambda: _switched(desk, desk.backend.roll_back(desk.project)))
+        roll_back = lambda reason: _switched(desk, desk.backend.roll_back(desk.project, reason))  # noqa: E731
+        _ask(desk, question, roll_back, reason=True)
 
 
 def _is_rules(models: list[Row]) -> bool:
@@ -178,21 +207,27 @@ def _switched(desk: Desk, answer: Row) -> str:
     return desk.say("training.done", version=answer["version"])
 
 
+def _resumed(desk: Desk) -> str:
+    desk.backend.resume(desk.project)
+    return desk.say("training.resumed")
+
+
 def _queued(desk: Desk) -> str:
     return desk.say("training.queued", job=desk.backend.retrain(desk.project)["job"])
 
 
-def _ask(desk: Desk, question: str, act: Callable[[], str]) -> None:
-    """A dialog; only its "yes" acts, and what `act` returns is shown on the screen."""
-    st.dialog(desk.say("training.confirm"))(_confirm)(desk, question, act)
+def _ask(desk: Desk, question: str, act: Callable[[str], str], *, reason: bool = False) -> None:
+    """A dialog; only its "yes" acts, on the `reason` where one is asked for; what `act` returns is shown."""
+    st.dialog(desk.say("training.confirm"))(_confirm)(desk, question, act, reason)
 
 
-def _confirm(desk: Desk, question: str, act: Callable[[], str]) -> None:
+def _confirm(desk: Desk, question: str, act: Callable[[str], str], reason: bool) -> None:
     st.write(question)
+    given = st.text_input(desk.say("training.reason"), max_chars=500) if reason else ""
     yes, no = st.columns(2)
     if yes.button(desk.say("training.yes"), type="primary", width="stretch"):
         try:
-            st.session_state["training_notice"] = act()
+            st.session_state["training_notice"] = act(given)
         except ApiError as error:
             problem(desk.say, error)
             return

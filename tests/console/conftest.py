@@ -61,6 +61,7 @@ class Site:
                 self.redis.delete(key)
         self.registry.promote("1", site.SERVING)
         self.registry.aim("1", site.SERVING)
+        self.registry.save_hold("1", None)
 
 
 @contextmanager

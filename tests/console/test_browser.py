@@ -209,9 +209,16 @@ def test_a_version_is_promoted_after_a_confirmation_only(visit: Callable[..., Pa
 def test_a_roll_back_goes_to_the_version_promoted_before(visit: Callable[..., Page], backend: Site) -> None:
     page = visit("/training")
     page.get_by_role("button", name="回退到上一版本").click()
+    page.get_by_role("textbox", name="原因").fill("药名标错")
+    page.get_by_role("textbox", name="原因").press("Tab")
     page.get_by_role("button", name="确认").click()
     expect(page.get_by_text(f"正在切换到 {site.OLDER}。")).to_be_visible()
     assert backend.registry.target("1") == site.OLDER
+    expect(page.get_by_text("：药名标错。", exact=False)).to_be_visible()
+    page.get_by_role("button", name="解除锁定").click()
+    page.get_by_role("button", name="确认").click()
+    expect(page.get_by_text("已解除锁定。")).to_be_visible()
+    assert backend.registry.hold("1") is None
 
 
 def test_a_running_round_moves_and_a_new_version_appears_without_a_click(

@@ -156,7 +156,7 @@ class Site:
         status, project = self.project.status(), self.project
         serving = status["serving"]
         ranked = (status["ranking"] or {}).get("version")
-        faults.expect(not status["jobs"] and not status["pending"], f"busy: {status['jobs']} {status['pending']}")
+        faults.expect(not status["jobs"] and not status["changes"], f"busy: {status['jobs']} {status['changes']}")
         faults.expect(serving == status["target"] == ranked, f"{serving=} {status['target']=} {ranked=}")
         faults.expect(project.in_label_studio() == (serving, serving), f"{serving=} {project.in_label_studio()=}")
         annotations, pool = self.annotations(), set(project.client.unlabelled_ids(project.id))

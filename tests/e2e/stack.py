@@ -169,7 +169,7 @@ class LabelProject:
         """The status, once nothing waits or runs and the target serves and is ranked."""
         status = self.status()
         ranked = (status["ranking"] or {}).get("version")
-        busy = status["jobs"] or status["pending"]
+        busy = status["jobs"] or status["changes"]
         return None if busy or not status["serving"] == status["target"] == ranked else status
 
     def wait_settled(self) -> dict[str, Any]:

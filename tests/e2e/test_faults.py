@@ -189,6 +189,7 @@ def test_a_damaged_version_answers_loudly_and_is_rolled_back(site: Site) -> None
     wait_for(lambda: (s := site.project.settled()) and s["serving"] != version, "the roll back")
     assert site.project.in_label_studio()[0] != version
     assert any(result["result"] for result in site.predict(3))
+    site.stack.ecgal("resume", "--project", site.project.id)
     made = site.annotate()
     site.wait_whole()
     assert made <= site.trained()

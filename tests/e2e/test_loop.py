@@ -117,6 +117,7 @@ def test_a_version_is_rolled_back_and_promoted_again(ecg: LabelProject) -> None:
     ecg.stack.ecgal("rollback", "--project", ecg.id)
     wait_for(lambda: (s := ecg.settled()) and s["serving"] == expected, f"{expected} to serve")
     check_serving(ecg, expected)
+    ecg.stack.ecgal("resume", "--project", ecg.id)
     ecg.serve(newest)
     check_serving(ecg, newest)
 

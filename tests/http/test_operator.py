@@ -106,6 +106,7 @@ def test_an_impossible_top_is_a_400(client: TestClient, registry: Registry, top:
         ("POST", "retrain"),
         ("POST", "rerank"),
         ("POST", "rollback"),
+        ("POST", "resume"),
         ("POST", "models/rules-1/promote"),
     ],
 )
@@ -122,9 +123,11 @@ def test_the_status_of_a_fresh_project(client: TestClient, registry: Registry) -
         "project": "1",
         "serving": RULES_VERSION,
         "target": RULES_VERSION,
+        "hold": None,
         "damage": "",
         "labelled": 0,
         "pending": 0,
+        "changes": 0,
         "pool": 0,
         "jobs": [],
         "failures": {},
@@ -144,7 +147,7 @@ def test_the_status_shows_what_waits_and_how_rounds_went(
     job = queue.request_round("1")
     status = client.get("/api/projects/1/status").json()
     assert (status["labelled"], status["pending"]) == (20, 2)
-    assert status["jobs"] == [{"id": job, "kind": "retrain", "state": "queued", "progress": {}}]
+    assert status["jobs"] == [{"id": job, "kind": "retrain", "state": "queued", "progress": {}, "behind": None}]
     assert status["rounds"][0] == {
         "round": 2,
         "version": version,
@@ -205,6 +208,35 @@ def test_rollback_goes_to_the_promoted_version_before(client: TestClient, regist
     registry.promote("1", publish(registry, 3))
     assert client.post("/api/projects/1/rollback").json()["version"] == first
     assert registry.target("1") == first
+
+
+def test_a_rollback_holds_until_it_is_released(client: TestClient, registry: Registry) -> None:
+    publish(registry, 1)
+    registry.promote("1", publish(registry, 2))
+    body = {"by": "ana", "reason": "药名标错"}
+    assert client.post("/api/projects/1/rollback", json=body).json()["held"]
+    hold = client.get("/api/projects/1/status").json()["hold"]
+    assert (hold["by"], hold["reason"], hold["candidate"]) == ("ana", "药名标错", "")
+    answer = client.post("/api/projects/1/resume")
+    assert (answer.status_code, answer.json()["job"]) == (202, "")
+    assert client.get("/api/projects/1/status").json()["hold"] is None
+    assert client.post("/api/projects/1/resume").status_code == 409
+
+
+def test_a_promotion_holds_when_it_is_told_to(client: TestClient, registry: Registry) -> None:
+    path = f"/api/projects/1/models/{publish(registry, 1)}/promote"
+    assert not client.post(path).json()["held"]
+    assert client.post(path, json={"hold": True}).json()["held"]
+    hold = registry.hold("1")
+    assert hold is not None
+    assert (hold.by, "chosen by hand" in hold.reason) == ("API", True)
+
+
+@pytest.mark.parametrize("body", [{"reason": 1}, {"by": []}, {"reason": "a\nb"}, {"reason": "x" * 501}, [], "x"])
+def test_a_reason_that_is_none_is_a_400(client: TestClient, registry: Registry, body: object) -> None:
+    registry.promote("1", publish(registry, 1))
+    assert client.post("/api/projects/1/rollback", json=body).status_code == 400
+    assert registry.hold("1") is None
 
 
 def test_rollback_from_the_rules_is_a_409(client: TestClient, registry: Registry) -> None:

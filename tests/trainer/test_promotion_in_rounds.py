@@ -42,11 +42,8 @@ def learn(parts: WorkerParts, number: int, reports: int) -> ModelCard:
     dataset = freeze(TASKS[:reports], CONFIG)
     version = f"ecg-r{number:04d}-{number:08x}"
     folder = parts.registry.new_folder("1")
-    card = Round(parts, "1", number, parts.client("1")).learn(CONFIG, dataset, version, folder)
-    parts.registry.publish(card, folder)
-    if card.decision.promote:
-        parts.registry.aim("1", version)
-    return parts.registry.card("1", version)
+    running = Round(parts, "1", number, parts.client("1"))
+    return running.conclude(running.learn(CONFIG, dataset, version, folder))
 
 
 @pytest.mark.slow

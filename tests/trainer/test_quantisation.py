@@ -199,7 +199,8 @@ def test_a_promoted_version_is_published_with_what_came_of_8_bits(
     client.unlabelled_tasks = lambda project, after=0: iter(pool)  # type: ignore[method-assign]
     folder = parts.registry.new_folder("1")
     version = "ecg-r0001-00000001"
-    card = Round(parts, "1", 1, client).learn(CONFIG, freeze(TASKS[:60], CONFIG), version, folder)
+    running = Round(parts, "1", 1, client)
+    card = running.judge(running.learn(CONFIG, freeze(TASKS[:60], CONFIG), version, folder))
     parts.registry.publish(card, folder)
     published = parts.registry.card("1", version)
     found = published.quantisation

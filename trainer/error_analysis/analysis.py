@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.error_analysis import ERRORS, ErrorAnalysis
-from backend.registry import write_atomic
+from backend.files import write_atomic
 from trainer.dataset import Report
 from trainer.error_analysis import counts
 from trainer.error_analysis.cases import make_cases, span_errors
