@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import LONGEST_REPORT, annotation_spans, is_trainable, task_text
 from backend.ner.spans import Span, resolve_overlaps
 from backend.ranking.control import is_holdout
+from backend.ranking.copies import report_key
 
 Annotators = Literal["ground-truth", "latest", "majority"]
 """Whose annotation of a task counts: the ground truth, else the latest; the latest; the majority on each span."""
@@ -23,12 +24,22 @@ LARGEST_ID = 2**62
 
 @dataclass(frozen=True)
 class Report:
-    """An annotated report; spans are disjoint, sorted, half-open code-point ranges of `text`."""
+    """An annotated report; spans are disjoint, sorted, half-open code-point ranges of `text`.
+
+    `precedence` is greater the more its annotation counts among those of copies; `copies` are other tasks with it.
+    """
 
     task_id: int
     annotation_id: int
     text: str
     spans: tuple[Span, ...]
+    precedence: tuple[bool, str, int] = field(default=(False, "", 0), compare=False)
+    copies: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """All tasks that hold this report."""
+        return self.task_id, *self.copies
 
 
 @dataclass(frozen=True)
@@ -88,9 +99,11 @@ def frozen(reports: Iterable[Report], rejects: Iterable[Reject], labels: Sequenc
 
 
 def split(reports: Sequence[Report], share: float) -> tuple[list[Report], list[Report]]:
-    """Training and holdout reports; membership depends on the task id alone."""
-    holdout = [report for report in reports if is_holdout(report.task_id, share)]
-    train = [report for report in reports if not is_holdout(report.task_id, share)]
+    """Training and holdout reports; membership depends on the text's key alone, so copies are on one side."""
+    train: list[Report] = []
+    holdout: list[Report] = []
+    for report in reports:
+        (holdout if is_holdout(report_key(report.text), share) else train).append(report)
     return train, holdout
 
 
@@ -205,7 +218,8 @@ def _agreed(
             few = f"marked by {votes[span]} of {len(chosen)} annotators"
             reason = few if 2 * votes[span] <= len(chosen) else "overlaps another region"
             lost.append(_region(task_id, annotation, f"region at {span.start}..{span.end}: {reason}"))
-    report = Report(task_id, number(chosen[-1].get("id")) or 0, text, tuple(kept))
+    precedence = _rank(chosen[-1], "ground-truth")
+    report = Report(task_id, number(chosen[-1].get("id")) or 0, text, tuple(kept), precedence)
     used = sum(votes[span] for span in kept)
     return Taken(report, tuple(lost), annotations=len(chosen), spans=used)
 

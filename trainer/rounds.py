@@ -23,6 +23,7 @@ from backend.model_card import ModelCard
 from backend.predictor import ModelPredictor
 from trainer import base_model
 from trainer.cards import card_of
+from trainer.copies import answers, once, unseen
 from trainer.dataset import FrozenDataset, Report, freeze, split
 from trainer.error_analysis import analyse, write_analysis
 from trainer.evaluation import compare, score_modes
@@ -54,6 +55,7 @@ class Round:
         self.settings = parts.settings
         self.registry = parts.registry
         self.queue = parts.queue
+        self.annotated = parts.annotated
         self.client = client
         self.project = project
         self.number = number
@@ -80,11 +82,14 @@ class Round:
     # Data -------------------------------------------------------------------------------------
 
     def freeze(self) -> tuple[LabelConfig, FrozenDataset]:
-        """The project's configuration and trainable annotations, as Label Studio has them now."""
+        """The project's configuration and trainable annotations, as Label Studio has them now; copies count once."""
         xml = self.client.project(self.project).label_config
         self.registry.remember_label_config(self.project, xml)
         config = parse_label_config(xml)
-        return config, freeze(self.client.labelled_tasks(self.project), config)
+        before = self.annotated.known(self.project)
+        dataset = freeze(self.client.labelled_tasks(self.project), config)
+        self.annotated.renew(self.project, answers(dataset.reports), before)
+        return config, once(dataset)
 
     def content_hash(self, dataset: FrozenDataset) -> str:
         """Eight hex digits of the annotations and settings that the weights depend on.
@@ -147,7 +152,7 @@ class Round:
         alike = (base_model.name(self.settings), self.settings.train_options)
         if alike != (card.base_model, card.training.options):
             return None
-        blind = set(card.training.tasks).isdisjoint(report.task_id for report in holdout)
+        blind = len(unseen(holdout, card.training.tasks)) == len(holdout)
         return self.registry.model_folder(self.project, rival.version) if blind else None
 
     # Judging ----------------------------------------------------------------------------------

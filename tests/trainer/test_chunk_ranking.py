@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from backend.annotated_texts import AnnotatedTexts
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import JsonObject
 from backend.predictor import RulesPredictor
 from backend.ranking.control import is_holdout, priority, quantiles
+from backend.ranking.copies import report_key
 from backend.ranking_index import RankingIndex
 from tests.e2e.site import CONFIG
 from tests.e2e.stack import reports
@@ -19,6 +21,10 @@ from trainer.chunk_ranking import FEW, SLICE, ChunkRanking, Phases
 SHARE = 0.2
 LABELS = parse_label_config(CONFIG)
 TASKS = [{"id": i, "data": task["data"]} for i, task in enumerate(reports("unlabelled.json"), 1)]
+
+
+def key_of(task: JsonObject) -> int:
+    return report_key(task["data"]["text"])
 
 
 class Store:
@@ -47,7 +53,18 @@ def chunks(redis: Redis, store: Any, distribution: tuple[float, ...] = (), drawn
     predictor = RulesPredictor("v1", LABELS.labels)
     index = RankingIndex(redis)
     return ChunkRanking(
-        store, index, "1", predictor, LABELS, SHARE, distribution, drawn_from, store.draw, store.done.append, Phases()
+        store,
+        index,
+        AnnotatedTexts(redis),
+        "1",
+        predictor,
+        LABELS,
+        SHARE,
+        distribution,
+        drawn_from,
+        store.draw,
+        store.done.append,
+        Phases(),
     )
 
 
@@ -70,16 +87,20 @@ def test_places_of_the_holdout_are_drawn_from_the_first_chunk_for_good(redis: Re
     expected = quantiles([doubt.uncertainty for doubt in doubts])
     assert (store.drawn, store.known_before) == ([expected], [(FEW, 0)])
     rows = {row.task_id: row for row in RankingIndex(redis).top("1", "v1", 1000)}
-    held_out = [task["id"] for task in TASKS if is_holdout(task["id"], SHARE)]
+    held_out = [task["id"] for task in TASKS if is_holdout(key_of(task), SHARE)]
     assert len(held_out) > 30
     for task in held_out:
-        assert rows[task].priority == priority(task, rows[task].uncertainty or 0.0, SHARE, expected)
+        assert rows[task].priority == priority(key_of(TASKS[task - 1]), rows[task].uncertainty or 0.0, SHARE, expected)
 
 
 def test_a_known_distribution_is_not_drawn_again(redis: Redis, store: Store) -> None:
     chunks(redis, store, (0.25, 0.25), FEW).rank(TASKS)
     assert store.drawn == []
-    places = [row.priority for row in RankingIndex(redis).top("1", "v1", 1000) if is_holdout(row.task_id, SHARE)]
+    places = [
+        row.priority
+        for row in RankingIndex(redis).top("1", "v1", 1000)
+        if is_holdout(key_of(TASKS[row.task_id - 1]), SHARE)
+    ]
     assert places == pytest.approx([0.25] * len(places), abs=1e-6)
 
 
@@ -88,7 +109,7 @@ def test_one_report_that_came_first_does_not_place_the_whole_holdout(redis: Redi
     chunks(redis, store, store.drawn[-1], 1).rank(TASKS[1:])
     chunks(redis, store, store.drawn[-1], len(TASKS) - 1).rank(TASKS[:5])
     assert store.known_before == [(1, 0), (len(TASKS) - 1, 1)]
-    held_out = [task["id"] for task in TASKS[1:] if is_holdout(task["id"], SHARE)]
+    held_out = [task["id"] for task in TASKS[1:] if is_holdout(key_of(task), SHARE)]
     rows = {row.task_id: row.priority for row in RankingIndex(redis).top("1", "v1", 1000)}
     assert len({round(rows[task], 4) for task in held_out}) > 10
 
