@@ -1,7 +1,8 @@
 """The ranked pool in Redis: top of the queue in milliseconds, rebuilt from Label Studio when lost.
 
-Per project and version a sorted set (task id -> priority), a hash (task id -> uncertainty, reason, preview) and
-a hash (text key -> the task that asks for the text; its copies come last). A version's ranking is written while another one serves; nobody reads it before the switch.
+Per project and version a sorted set (task id -> priority), a hash (task id -> uncertainty, reason, preview) and a hash
+(text key -> the task that asks for the text; its copies come last). A version's ranking is written while another one
+serves; nobody reads it before the switch.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ PLACES = {
     "starlette": ("backend.http",),
     "prometheus_client": ("backend.http",),
     "redis": (
-        "backend.annotated_texts", "backend.job_queue", "backend.live_memory", "backend.parts", "backend.rank_shards", "backend.ranking_index",
+        "backend.annotated_texts",
+        "backend.job_queue", "backend.live_memory", "backend.parts", "backend.rank_shards", "backend.ranking_index",
         "backend.http", "trainer.parts", "cli",
     ),
     "rq": ("backend.job_queue", "backend.http.jobs", "cli"),

@@ -10,6 +10,7 @@ from redis import Redis
 from backend.annotated_texts import AnnotatedTexts
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import JsonObject
+from backend.ner.spans import Span
 from backend.predictor import RulesPredictor
 from backend.ranking.control import is_holdout, priority, quantiles
 from backend.ranking.copies import report_key
@@ -119,3 +120,28 @@ def test_tasks_without_text_are_counted_and_left_out(redis: Redis, store: Store)
     assert chunks(redis, store).rank([*blank, *TASKS[:3]]) == 2
     assert [prediction["task"] for prediction in store.held] == [1, 2, 3]
     assert chunks(redis, store).rank(blank) == 2
+
+
+def test_every_report_imported_twice_gives_the_same_queue_and_then_the_copies(redis: Redis, store: Store) -> None:
+    distinct = {key_of(task): task for task in reversed(TASKS)}
+    once = sorted(distinct.values(), key=lambda task: task["id"])
+    chunks(redis, store).rank(once)
+    alone = [row.task_id for row in RankingIndex(redis).top("1", "v1", 1000)]
+    RankingIndex(redis).drop("1", "v1")
+    copies = [{"id": task["id"] + 1000, "data": {"text": f" {task['data']['text']}\n"}} for task in once]
+    drawn = store.drawn[-1]
+    chunks(redis, store, drawn, FEW).rank(once)
+    chunks(redis, store, drawn, FEW).rank(copies)
+    ranked = RankingIndex(redis).top("1", "v1", 1000)
+    assert [row.task_id for row in ranked[: len(once)]] == alone
+    assert {row.reason for row in ranked[len(once) :]} == {f"same text as task {task['id']}" for task in once}
+
+
+def test_a_copy_of_an_annotated_report_is_prefilled_and_comes_last(redis: Redis, store: Store) -> None:
+    text = TASKS[0]["data"]["text"]
+    AnnotatedTexts(redis).put("1", [Answer.of(5, 9999, f"\u200b{text}", [Span(1, 3, LABELS.labels[0])])])
+    chunks(redis, store).rank(TASKS[:30])
+    last = RankingIndex(redis).top("1", "v1", 1000)[-1]
+    assert (last.task_id, last.reason) == (1, "same text as task 9999")
+    (filled,) = (prediction for prediction in store.held if prediction["task"] == 1)
+    assert [region["value"]["text"] for region in filled["result"]] == [text[0:2]]
