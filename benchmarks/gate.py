@@ -1,4 +1,4 @@
-"""How often the gate calls equal versions different, and how often it sees a real difference: `python -m benchmarks.gate`.
+"""How often the gate calls equal versions different, and sees real differences: `python -m benchmarks.gate [--json]`.
 
 Counts are simulated report by report: lengths are skewed, reports differ in difficulty, and both versions meet the same
 ones. An effect is the recall that the second version loses on every report.
@@ -7,9 +7,9 @@ ones. An effect is the recall that the second version loses on every report.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,15 +67,19 @@ def _verdicts(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[bool,
     return decision.state == "better", sure, not decision.promote, bool(low > 0), bool(high < 0)
 
 
-def main() -> None:
-    """Print the table, or JSON with --json."""
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def main(as_json: bool) -> None:
+    """Print the table of rates."""
     rates = [measure(reports, effect) for reports in SIZES for effect in EFFECTS]
-    if "--json" in sys.argv[1:]:
-        print(json.dumps({"pairs": PAIRS, "tolerance": TOLERANCE, "rates": [asdict(one) for one in rates]}, indent=1))
+    if as_json:
+        click.echo(
+            json.dumps({"pairs": PAIRS, "tolerance": TOLERANCE, "rates": [asdict(one) for one in rates]}, indent=1)
+        )
         return
-    print("reports  effect  better  worse, sure   kept   percentile: better  worse")
+    click.echo("reports  effect  better  worse, sure   kept   percentile: better  worse")
     for one in rates:
-        print(
+        click.echo(
             f"{one.reports:7}  {one.effect:6.2f}  {one.better:6.1%}  {one.worse_sure:11.1%}  {one.kept:5.1%}"
             f"   {one.plain_better:18.1%}  {one.plain_worse:5.1%}"
         )
