@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from backend.annotated_texts import AnnotatedTexts
+from backend.annotated_texts import AnnotatedTexts, Answer
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.wire import JsonObject
 from backend.ner.spans import Span
