@@ -7,6 +7,7 @@ from functools import cached_property
 
 from redis import Redis
 
+from backend.annotated_texts import AnnotatedTexts
 from backend.job_queue import JobQueue
 from backend.live_memory import LiveMemory
 from backend.ranking_index import RankingIndex
@@ -28,3 +29,8 @@ class Parts:
     def live(self) -> LiveMemory:
         """What annotators said since the serving versions were trained."""
         return LiveMemory(self.redis)
+
+    @cached_property
+    def annotated(self) -> AnnotatedTexts:
+        """What annotators said of each text, for its copies."""
+        return AnnotatedTexts(self.redis)

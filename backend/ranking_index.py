@@ -1,13 +1,14 @@
 """The ranked pool in Redis: top of the queue in milliseconds, rebuilt from Label Studio when lost.
 
-Per project and version a sorted set (task id -> priority) and a hash (task id -> uncertainty, reason, preview). A
-version's ranking is written while another one serves; nobody reads it before the switch.
+Per project and version a sorted set (task id -> priority), a hash (task id -> uncertainty, reason, preview) and a hash
+(text key -> the task that asks for the text; its copies come last). A version's ranking is written while another one
+serves; nobody reads it before the switch.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
@@ -57,6 +58,17 @@ class RankingIndex:
             scores = {str(row.task_id): row.priority for row in part}
             values = {str(row.task_id): _details(row) for row in part}
             _asking(self._write, order, scores, details, values)
+
+    def claim(self, project: str, version: str, keys: Mapping[int, int]) -> dict[int, int]:
+        """For each task the one that asks for its text (`report_key`): whichever of its copies was ranked first.
+
+        Shards that run at once agree, because the first to say so is kept until the ranking is dropped.
+        """
+        return {
+            task: int(first)
+            for part in _batches(sorted(keys))
+            for task, first in zip(part, self._claim(project, version, [(t, keys[t]) for t in part]), strict=True)
+        }
 
     def top(self, project: str, version: str, k: int) -> list[RankedTask]:
         """The first `k` tasks, highest priority first."""
@@ -117,13 +129,22 @@ class RankingIndex:
 
     def drop(self, project: str, version: str) -> None:
         """Forget the ranking of a version that no longer serves."""
-        self.redis.unlink(*_keys(project, version))
+        self.redis.unlink(*_keys(project, version), _texts(project, version))
 
     def _write(self, order: str, scores: dict[str, float], details: str, values: dict[Any, Any]) -> None:
         with self.redis.pipeline() as pipe:
             pipe.zadd(order, scores)
             pipe.hset(details, mapping=values)
             pipe.execute()
+
+    def _claim(self, project: str, version: str, pairs: Sequence[tuple[int, int]]) -> list[bytes]:
+        name = _texts(project, version)
+        with self.redis.pipeline() as pipe:
+            for task, key in pairs:
+                pipe.hsetnx(name, str(key), str(task))
+            pipe.hmget(name, [str(key) for _, key in pairs])
+            found: list[bytes] = _asking(pipe.execute)[-1]
+        return found
 
     def _erase(self, order: str, details: str, task_ids: Sequence[str]) -> None:
         with self.redis.pipeline() as pipe:
@@ -146,6 +167,10 @@ def preview(text: str) -> str:
 
 def _keys(project: str, version: str) -> tuple[str, str]:
     return f"ecg:{project}:ranking:{version}", f"ecg:{project}:ranked:{version}"
+
+
+def _texts(project: str, version: str) -> str:
+    return f"ecg:{project}:texts:{version}"
 
 
 def _details(row: RankedTask) -> str:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from backend.annotated_texts import AnnotatedTexts, Answer
 from backend.errors import BackendError, LabelConfigError, Unavailable
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import empty_prediction, prediction_json, task_text
@@ -23,6 +24,7 @@ from backend.live_memory import LiveMemory, LiveReport, without_replaced
 from backend.ner.prediction import Prediction
 from backend.predictor import ModelPredictor, Predictor, RulesPredictor, extend, load_predictor
 from backend.ranking.control import priority
+from backend.ranking.copies import report_key
 from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
 
@@ -40,11 +42,18 @@ Key = tuple[str, str, tuple[str, ...]]
 class Serving:
     """Predictors of all projects, loaded on demand."""
 
-    def __init__(self, settings: Settings, registry: Registry, live: LiveMemory | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        live: LiveMemory | None = None,
+        annotated: AnnotatedTexts | None = None,
+    ) -> None:
         self.settings = settings
         self.registry = registry
         self._loaded: OrderedDict[Key, Predictor] = OrderedDict()
         self._live = live
+        self._annotated = annotated
         self._extended: dict[Key, tuple[str, Predictor]] = {}
         self._ask_again = 0.0
 
@@ -82,11 +91,14 @@ class Serving:
         texts = [task_text(task, config) for task in tasks]
         known = [text for text in texts if text is not None]
         predictions = iter(self._predict(predictor, known))
+        said = iter(self._said(project, known))
         distribution = self._distribution(project, version)
         answers = []
         for task, text in zip(tasks, texts, strict=True):
-            found = next(predictions) if text is not None else None
-            answers.append(self._answer(project, task, text, config, found, version, distribution))
+            found, known_answer = (next(predictions), next(said)) if text is not None else (None, None)
+            if found is not None and text is not None and project and isinstance(task.get("id"), int):
+                found = self._placed(found, task["id"], text, config, known_answer, distribution)
+            answers.append(self._answer(text, config, found, version))
         logger.debug(
             "predicted project=%s version=%s tasks=%d without_text=%d ms=%d",
             project or "-",
@@ -163,23 +175,36 @@ class Serving:
             logger.error("a report of %d characters failed (%s)", len(text), type(error).__name__)
             return None
 
-    def _answer(
+    def _said(self, project: str, texts: list[str]) -> list[Answer | None]:
+        """What annotators said of copies of the texts; nothing where Redis does not answer."""
+        nothing: list[Answer | None] = [None] * len(texts)
+        if not self._annotated or not project or time.monotonic() < self._ask_again:
+            return nothing
+        try:
+            return self._annotated.of(project, texts)
+        except Unavailable:
+            self._ask_again = time.monotonic() + PAUSE
+            return nothing
+
+    def _placed(
         self,
-        project: str,
-        task: Any,
-        text: str | None,
+        found: Prediction,
+        task_id: int,
+        text: str,
         config: LabelConfig,
-        found: Prediction | None,
-        version: str,
+        said: Answer | None,
         distribution: Sequence[float],
-    ) -> dict[str, Any]:
+    ) -> Prediction:
+        """The prediction with its place in the order; that of a copy of an annotated report says what it says."""
+        if said is not None and said.task != task_id:
+            return said.fill(found, task_id, text, config.labels)
+        place = priority(report_key(text), found.uncertainty, self.settings.holdout_share, distribution)
+        return replace(found, priority=place)
+
+    def _answer(self, text: str | None, config: LabelConfig, found: Prediction | None, version: str) -> dict[str, Any]:
         if found is None or text is None:
             return empty_prediction(version)
-        task_id = task.get("id")
-        place = found.uncertainty
-        if project and isinstance(task_id, int):
-            place = priority(task_id, found.uncertainty, self.settings.holdout_share, distribution)
-        return prediction_json(found, text, config, place)
+        return prediction_json(found, text, config, found.priority)
 
     def _distribution(self, project: str, version: str) -> tuple[float, ...]:
         """Where the holdout tasks of a project take their random places from."""

@@ -116,7 +116,7 @@ def _predictor(model: Path | None, project: int | None) -> tuple[Predictor, Sequ
         return saved.predictor, saved.card.labels
     if project:
         opened = parts()
-        serving = Serving(opened.settings, opened.registry, opened.live)
+        serving = Serving(opened.settings, opened.registry, opened.live, opened.annotated)
         labels = serving.config(overview.known(opened, str(project)), "").labels
         return serving.predictor(str(project), labels), labels
     return RulesPredictor(RULES_VERSION, tuple(sorted(STRUCTURED))), sorted(STRUCTURED)

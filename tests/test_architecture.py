@@ -58,7 +58,7 @@ PLACES = {
     "starlette": ("backend.http",),
     "prometheus_client": ("backend.http",),
     "redis": (
-        "backend.hints",
+        "backend.annotated_texts", "backend.hints",
         "backend.job_queue", "backend.live_memory", "backend.parts", "backend.rank_shards", "backend.ranking_index",
         "backend.http", "trainer.parts", "cli",
     ),
@@ -85,7 +85,7 @@ DISTRIBUTIONS = {
 }
 
 LONGEST_FUNCTION = 40
-LONGEST_FILE = 300
+LONGEST_FILE = 400
 LONG_FUNCTIONS: set[str] = set()
 """Exceptions, as `module.function`; each needs a reason here."""
 

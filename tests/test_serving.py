@@ -7,6 +7,7 @@ from backend.errors import LabelConfigError
 from backend.model_card import ModelCard
 from backend.ner.spans import Span
 from backend.ranking.control import is_holdout
+from backend.ranking.copies import report_key
 from backend.records import RankingRecord
 from backend.registry import RULES_VERSION, Registry
 from backend.rules import SpanMemory
@@ -107,8 +108,9 @@ def test_the_score_is_one_minus_the_priority_and_holdout_tasks_take_a_random_pla
 ) -> None:
     record = RankingRecord(version=RULES_VERSION, tasks=3, seconds=1, finished="", distribution=(0.7, 0.7, 0.7))
     registry.save_ranking("1", record)
-    held = next(i for i in range(1, 100) if is_holdout(i, 0.2))
-    free = next(i for i in range(1, 100) if not is_holdout(i, 0.2))
-    first, second, other = serving.predict_tasks("1", XML, [task(TEXT, held), task("无", held), task(TEXT, free)])
+    texts = [f"{TEXT} 第{i}次" for i in range(100)]
+    held = next(text for text in texts if is_holdout(report_key(text), 0.2))
+    free = next(text for text in texts if not is_holdout(report_key(text), 0.2))
+    first, second, other = serving.predict_tasks("1", XML, [task(held, 7), task(f"{held}\u200b ", 8), task(free, 7)])
     assert first["score"] == second["score"] == pytest.approx(0.3, abs=1e-5)
     assert other["score"] != pytest.approx(0.3, abs=1e-3)

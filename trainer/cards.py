@@ -51,7 +51,7 @@ def _summary(dataset: FrozenDataset, holdout: Sequence[Report]) -> DatasetSummar
         spans=sum(len(report.spans) for report in dataset.reports),
         tasks=[report.task_id for report in dataset.reports],
         annotations=[report.annotation_id for report in dataset.reports],
-        holdout_tasks=[report.task_id for report in holdout],
+        holdout_tasks=[task for report in holdout for task in report.tasks],
         rejects=(rejects := rejected(dataset)),
         left_out=[row.sentence for row in left_out.summary(rejects)],
     )

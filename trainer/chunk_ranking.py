@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
+from backend.annotated_texts import AnnotatedTexts, Answer, same_text
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import JsonObject, prediction_json, task_text
 from backend.ner.prediction import Prediction
 from backend.predictor import Predictor
-from backend.ranking.control import is_holdout, priority, quantiles
+from backend.ranking.control import behind, is_holdout, priority, quantiles
+from backend.ranking.copies import report_key
 from backend.ranking_index import RankedTask, RankingIndex, preview
 from backend.registry import RULES_VERSION
 
@@ -58,11 +60,12 @@ class ChunkRanking:
 
     `distribution` is of the uncertainties of the pool, drawn from `drawn_from` of them. Where these are few (at first
     none) it is drawn from the next chunk that has more; `drawn` is told it before any place is given. `done` is told
-    how many reports were predicted.
+    how many reports were predicted. Of copies of a report one is asked for; the others come last.
     """
 
     client: LabelStudioClient
     index: RankingIndex
+    annotated: AnnotatedTexts
     project: str
     predictor: Predictor
     config: LabelConfig
@@ -81,9 +84,14 @@ class ChunkRanking:
             self.distribution = quantiles([prediction.uncertainty for prediction in predictions])
             self.drawn_from = len(predictions)
             self.drawn(self.distribution, self.drawn_from)
-        placed = [self._placed(task, prediction) for (task, _), prediction in zip(pairs, predictions, strict=True)]
         with self.phases.of("index"):
-            rows = [row(task, text, p, self.share) for (task, text), p in zip(pairs, placed, strict=True)]
+            first = asked_for(self.index, self.annotated, self.project, self.predictor.version, pairs)
+            said = self.annotated.of(self.project, [text for _, text in pairs])
+            placed = [
+                self._placed(task, text, prediction, answer, first[task])
+                for (task, text), prediction, answer in zip(pairs, predictions, said, strict=True)
+            ]
+            rows = [row(task, text, p, self.share, first[task]) for (task, text), p in zip(pairs, placed, strict=True)]
             self.index.add(self.project, self.predictor.version, rows)
         with self.phases.of("import"):
             self.client.store_predictions(
@@ -105,30 +113,43 @@ class ChunkRanking:
             self.done(len(part))
         return [found[place] for place in range(len(texts))]
 
-    def _placed(self, task_id: int, prediction: Prediction) -> Prediction:
-        place = priority(task_id, prediction.uncertainty, self.share, self.distribution or ())
-        return replace(prediction, priority=place)
+    def _placed(self, task_id: int, text: str, prediction: Prediction, answer: Answer | None, first: int) -> Prediction:
+        if answer is not None and answer.task != task_id:
+            return answer.fill(prediction, task_id, text, self.config.labels)
+        place = priority(report_key(text), prediction.uncertainty, self.share, self.distribution or ())
+        return replace(prediction, priority=place if first == task_id else behind(task_id))
 
 
-def row(task_id: int, text: str, prediction: Prediction, share: float) -> RankedTask:
-    """The task as the queue shows it."""
-    reason = reason_of(task_id, prediction.version, share)
+def asked_for(
+    index: RankingIndex, annotated: AnnotatedTexts, project: str, version: str, pairs: Sequence[tuple[int, str]]
+) -> dict[int, int]:
+    """For each of the tasks the one that answers for its text: the annotated one, else the one that is asked for."""
+    first = index.claim(project, version, {task: report_key(text) for task, text in pairs})
+    said = annotated.of(project, [text for _, text in pairs])
+    return first | {task: answer.task for (task, _), answer in zip(pairs, said, strict=True) if answer}
+
+
+def row(task_id: int, text: str, prediction: Prediction, share: float, first: int) -> RankedTask:
+    """The task as the queue shows it; `first` is the task that answers for its text."""
+    reason = reason_of(task_id, text, prediction.version, share, first)
     return RankedTask(task_id, prediction.priority, prediction.uncertainty, reason, preview(text))
 
 
-def stored_row(task: JsonObject, version: str, config: LabelConfig, share: float) -> RankedTask:
-    """The task as the queue shows it, from the score that Label Studio holds."""
-    place = 1.0 - float(task["score"])
-    text = task_text(task, config)
-    reason = "no report text" if text is None else reason_of(task["id"], version, share)
-    uncertainty = None if is_holdout(task["id"], share) else place
-    return RankedTask(task["id"], place, uncertainty, reason, preview(text or ""))
+def stored_row(task: JsonObject, text: str | None, version: str, share: float, first: int) -> RankedTask:
+    """The task as the queue shows it, from the score that Label Studio holds; `first` as in `row`."""
+    place, number = 1.0 - float(task["score"]), task["id"]
+    if text is None:
+        return RankedTask(number, place, place, "no report text", "")
+    uncertainty = None if first != number or is_holdout(report_key(text), share) else place
+    return RankedTask(number, place, uncertainty, reason_of(number, text, version, share, first), preview(text))
 
 
-def reason_of(task_id: int, version: str, share: float) -> str:
+def reason_of(task_id: int, text: str, version: str, share: float, first: int) -> str:
     """Why the task has its place."""
+    if first != task_id:
+        return same_text(first)
     measure = "unexplained by the rules" if version == RULES_VERSION else "token entropy"
-    return "control share: a random place" if is_holdout(task_id, share) else measure
+    return "control share: a random place" if is_holdout(report_key(text), share) else measure
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

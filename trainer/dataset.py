@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backend.labelstudio.config import LabelConfig
@@ -14,6 +14,7 @@ from backend.labelstudio.wire import LONGEST_REPORT, annotation_spans, is_traina
 from backend.left_out import DRAFT, NO_LOSS, NOT_SUBMITTED, SAME, SKIPPED, UNTOUCHED, kind
 from backend.ner.spans import Span, resolve_overlaps
 from backend.ranking.control import is_holdout
+from backend.ranking.copies import report_key
 
 _UNPLACED = ("its offsets ", "its text ")
 """What reasons of regions begin with whose place is not known."""
@@ -27,12 +28,22 @@ LARGEST_ID = 2**62
 
 @dataclass(frozen=True)
 class Report:
-    """An annotated report; spans are disjoint, sorted, half-open code-point ranges of `text`."""
+    """An annotated report; spans are disjoint, sorted, half-open code-point ranges of `text`.
+
+    `precedence` is greater the more its annotation counts among those of copies; `copies` are other tasks with it.
+    """
 
     task_id: int
     annotation_id: int
     text: str
     spans: tuple[Span, ...]
+    precedence: tuple[bool, str, int] = field(default=(False, "", 0), compare=False)
+    copies: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """All tasks that hold this report."""
+        return self.task_id, *self.copies
 
 
 @dataclass(frozen=True)
@@ -92,9 +103,11 @@ def frozen(reports: Iterable[Report], rejects: Iterable[Reject], labels: Sequenc
 
 
 def split(reports: Sequence[Report], share: float) -> tuple[list[Report], list[Report]]:
-    """Training and holdout reports; membership depends on the task id alone."""
-    holdout = [report for report in reports if is_holdout(report.task_id, share)]
-    train = [report for report in reports if not is_holdout(report.task_id, share)]
+    """Training and holdout reports; membership depends on the text's key alone, so copies are on one side."""
+    train: list[Report] = []
+    holdout: list[Report] = []
+    for report in reports:
+        (holdout if is_holdout(report_key(report.text), share) else train).append(report)
     return train, holdout
 
 
@@ -213,7 +226,8 @@ def _agreed(
         # To learn that the report holds no entity would be wrong.
         problem = "none of its regions can be placed in the report"
         return Taken(None, (*lost, Reject(task_id, problem, last, len(chosen))), problem)
-    report = Report(task_id, last or 0, text, tuple(kept))
+    precedence = _rank(chosen[-1], "ground-truth")
+    report = Report(task_id, last or 0, text, tuple(kept), precedence)
     used = sum(votes[span] for span in kept)
     return Taken(report, tuple(lost), annotations=len(chosen), spans=used)
 

@@ -37,7 +37,8 @@ class _Record(BaseModel):
 
 
 class Rates(_Record):
-    """Ratios 0..1, the spans behind them, and the 95 % interval of F1 (bootstrap by report; None without any span)."""
+    """Ratios 0..1, the spans behind them, and the 95 % interval of F1 (bootstrap by report; None without any
+    span, or where the reports do not differ)."""
 
     precision: float
     recall: float
@@ -173,10 +174,12 @@ def _scores(counts: NDArray[np.int64], labels: Sequence[str]) -> Scores:
     return Scores(
         micro=_rates(sums.micro, f1_interval(counts.sum(axis=1))),
         macro_f1=sums.macro_f1,
-        macro_interval=interval(macro) if len(macro) else None,
+        macro_interval=interval(macro, len(counts)) if len(macro) else None,
         by_label={
             # A resample without the label says nothing of it.
-            label: _rates(sums.by_label[label], interval(values[seen[:, i], i]) if seen[:, i].any() else None)
+            label: _rates(
+                sums.by_label[label], interval(values[seen[:, i], i], len(counts)) if seen[:, i].any() else None
+            )
             for i, label in enumerate(labels)
         },
     )

@@ -16,6 +16,7 @@ from backend.predictor import Predictor, load_predictor
 from backend.registry import CARD
 from backend.settings import Settings
 from trainer.cards import card_of
+from trainer.copies import merged, once, overlap
 from trainer.corpus import Corpus
 from trainer.corpus.splits import stratified
 from trainer.dataset import Report
@@ -67,6 +68,7 @@ def train_model(
     where that would be too small. The folder appears when all is done. Raises CorpusError for fewer than two reports,
     Conflict when something is at `output`, and what the training raises.
     """
+    corpus = replace(corpus, dataset=once(corpus.dataset))
     if len(corpus.dataset.reports) < FEWEST:
         raise CorpusError("Too few annotated reports to learn from", len(corpus.dataset.reports), "give at least 2")
     if output.exists():
@@ -85,7 +87,7 @@ def _learn(
     corpus: Corpus, folder: Path, settings: Settings, plan: Plan, tell: Tell, validation: Sequence[Report]
 ) -> ModelCard:
     dataset, config = corpus.dataset, corpus.config
-    train, holdout = _split(dataset.reports, validation, settings)
+    train, holdout = _split(dataset.reports, merged(validation)[0], settings)
     if plan.start:
         _check_start(plan.start, [] if validation else holdout, bool(holdout))
     version = f"trained-{dataset.hash[:8]}"
@@ -123,6 +125,9 @@ def _split(
     if validation:
         # Ids of another file may be the same: they are told apart, because what was found is kept by id.
         above = max(report.task_id for report in reports) + 1
+        if both := len(overlap(validation, reports)):
+            hint = "take them out of one of the files; what was trained on judges nothing"
+            raise CorpusError("Reports to train on that are also in the validation file:", both, hint)
         return list(reports), [replace(report, task_id=above + i) for i, report in enumerate(validation)]
     train, holdout = stratified(reports, settings.holdout_share, settings.seed)
     return (train, holdout) if len(holdout) >= settings.holdout_min else (list(reports), [])

@@ -3,9 +3,9 @@
 Pure. Both are scored on the same reports, none of which either was trained on, and compared report by report. The
 candidate has newer annotations, so it is promoted when it is *not worse*; that it is *better* is a claim of its own:
 
-    better           the 95 % interval of the difference (paired bootstrap by report) is above 0, and swapping the two
-                     at random makes such a difference in at most 2.5 % of the cases
-    not worse        not lower; or lower without evidence (the interval reaches 0) and within what may be given up
+    better           higher with evidence: the 95 % interval of the difference (paired bootstrap by report) is above
+                     0, and swapping the two at random makes such a difference in at most 2.5 % of the cases
+    not worse        not lower; or lower without such evidence and within what may be given up
     worse            lower with evidence, or by more than TOLERANCE
     losses add up    within TOLERANCE, but together with what earlier promotions gave up it is not
     label lost       F1 of a label falls by more than LABEL_DROP, with evidence
@@ -93,43 +93,61 @@ def lost_labels(contest: Contest) -> list[str]:
     support = ours[..., 0].sum(axis=0) + ours[..., 2].sum(axis=0)
     drawn = f1(resample(np.stack([ours, theirs], axis=1)))
     # Without any span of the label F1 is 0 on both sides: few reports with it are no evidence.
-    highs = [interval(drawn[:, 0, i] - drawn[:, 1, i])[1] for i in range(len(contest.labels))]
-    table = zip(contest.labels, drops, support, highs, strict=True)
-    return [name for name, drop, spans, high in table if spans >= LABEL_SUPPORT and drop < -LABEL_DROP and high < 0]
+    sure = [
+        _evidence(theirs[:, i], ours[:, i], interval(drawn[:, 1, i] - drawn[:, 0, i], len(ours)))
+        for i in range(len(contest.labels))
+    ]
+    table = zip(contest.labels, drops, support, sure, strict=True)
+    return [name for name, drop, spans, known in table if spans >= LABEL_SUPPORT and drop < -LABEL_DROP and known]
 
 
 def _by_comparison(contest: Contest) -> Decision:
     ours, theirs = contest.ours.sum(axis=1), contest.theirs.sum(axis=1)
     own, other = float(f1(ours.sum(axis=0))), float(f1(theirs.sum(axis=0)))
     drawn = f1(resample(np.stack([ours, theirs], axis=1)))
-    low, high = interval(drawn[:, 0] - drawn[:, 1])
+    spread = interval(drawn[:, 0] - drawn[:, 1], len(ours))
     lost = lost_labels(contest)
-    state = _state(own - other, (low, high), swapped_as_often(ours, theirs), contest.debt)
+    flipped = (-spread[1], -spread[0]) if spread else None
+    sure = _evidence(ours, theirs, spread) if own >= other else _evidence(theirs, ours, flipped)
+    state = _state(own - other, sure, contest.debt)
     if lost and state != "worse":
         state = "label lost"
     how = "by cross-validation" if contest.method == "cross-validation" else "held out"
+    sure_of = f"95 % interval {spread[0]:+.3f} to {spread[1]:+.3f}" if spread else "alike in all reports, no interval"
     facts = (
         f"F1 {own:.3f} against {other:.3f} of {contest.serving} on {len(ours)} reports, {how}"
-        f" ({own - other:+.3f}, 95 % interval {low:+.3f} to {high:+.3f})"
+        f" ({own - other:+.3f}, {sure_of})"
     )
+    if own == other == 0:
+        facts = f"neither it nor {contest.serving} finds a right span in {len(ours)} reports"
     words = WORDS[state].format(debt=contest.debt - (own - other), labels=_named(contest, lost))
     if lost and state == "worse":
         words += f" and lost {_named(contest, lost)}"
     decision = _decision(contest, state in ("better", "not worse"), state, own - other, f"{words}, {facts}")
-    return decision.model_copy(update={"interval": (round(low, 6), round(high, 6)), "labels_lost": lost})
+    return decision.model_copy(update={"interval": spread, "labels_lost": lost})
 
 
-def _state(difference: float, spread: Interval, chance: float, debt: float) -> Verdict:
-    """The verdict on micro F1."""
+def _evidence(higher: NDArray[np.int64], lower: NDArray[np.int64], spread: Interval | None) -> bool:
+    """Whether the first is higher beyond chance; counts [reports, 3], and the interval of the difference.
+
+    The interval alone calls equal models different too often on few reports (`benchmarks.gate`). Where there is no
+    interval, because the reports do not differ, the exchange decides.
+    """
+    above = spread is None or spread[0] > 0
+    return above and swapped_as_often(higher, lower) <= (1 - LEVEL) / 2
+
+
+def _state(difference: float, sure: bool, debt: float) -> Verdict:
+    """The verdict on micro F1; `sure` is the evidence for a difference."""
     if difference >= 0:
-        return "better" if spread[0] > 0 and chance <= (1 - LEVEL) / 2 else "not worse"
-    if spread[1] < 0 or difference < -TOLERANCE:
+        return "better" if sure else "not worse"
+    if sure or difference < -TOLERANCE:
         return "worse"
     return "losses add up" if debt - difference > TOLERANCE else "not worse"
 
 
 def _by_estimates(contest: Contest) -> Decision:
-    count = f"only {len(contest.ours)} reports to compare with {contest.serving} on"
+    count = f"a comparison with {contest.serving} needs {MIN_COMPARED} annotated reports, {_so_many(len(contest.ours))}"
     if contest.estimate is None or contest.serving_estimate is None:
         return _decision(contest, True, "too few reports", None, count)
     difference = contest.estimate - contest.serving_estimate
@@ -139,8 +157,14 @@ def _by_estimates(contest: Contest) -> Decision:
     facts = (
         f"F1 {contest.estimate:.3f} against {contest.serving_estimate:.3f} in the card of {contest.serving}, {count}"
     )
+    if contest.estimate == contest.serving_estimate == 0:
+        facts = f"neither it nor {contest.serving} has found a right span, {count}"
     words = WORDS[state].format(debt=debt)
     return _decision(contest, not kept, "too few reports", difference, f"{words}, {facts}")
+
+
+def _so_many(reports: int) -> str:
+    return {0: "there is none yet", 1: "there is one"}.get(reports, f"there are {reports}")
 
 
 def _decision(contest: Contest, promote: bool, state: Verdict, difference: float | None, facts: str) -> Decision:

@@ -21,11 +21,13 @@ from backend.errors import BackendError
 from backend.labelstudio import pool
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from backend.labelstudio.wire import JsonObject
+from backend.labelstudio.wire import JsonObject, task_text
 from backend.rank_shards import RankShards, Shard, Step, cut
 from backend.ranking.control import quantiles
 from backend.records import RankingRecord
-from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, batches, stored_row
+from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, asked_for, batches, stored_row
+from trainer.copies import answers
+from trainer.dataset import freeze
 from trainer.parts import WorkerParts
 from trainer.progress import Milestones, left
 from trainer.rival import open_version
@@ -72,6 +74,9 @@ class Reranking:
         """
         self.forget_other_labels()
         missing = pool.count_missing(self.session, *self.name)
+        if not self.parts.annotated.known(self.project):
+            told = freeze(self.client.labelled_tasks(self.project), self.config).reports
+            self.parts.annotated.renew(self.project, answers(told), ())
         self.restore()
         self.begin_steps(missing)
         self.rank_first(missing)
@@ -125,7 +130,7 @@ class Reranking:
         if not known and (ranked := self.index.uncertainties(*self.name, CHUNK)):
             known, size = quantiles(ranked), len(ranked)
             self.begin(known, size)
-        where = (self.client, self.index, self.project, predictor, self.config, share)
+        where = (self.client, self.index, self.parts.annotated, self.project, predictor, self.config, share)
         return ChunkRanking(*where, known, size, self.begin, self.report, self.phases)
 
     def forget_other_labels(self) -> None:
@@ -171,7 +176,14 @@ class Reranking:
         for chunk in batches(pool.scored(self.session, *self.name) if lost > 0 else (), CHUNK):
             known = self.index.known(*self.name, [task["id"] for task in chunk])
             new = [task for task in chunk if task["id"] not in known]
-            self.index.add(*self.name, [stored_row(task, self.version, self.config, share) for task in new])
+            texts = {task["id"]: task_text(task, self.config) for task in new}
+            pairs = [(number, text) for number, text in texts.items() if text is not None]
+            first = asked_for(self.index, self.parts.annotated, *self.name, pairs)
+            rows = [
+                stored_row(task, texts[task["id"]], self.version, share, first.get(task["id"], int(task["id"])))
+                for task in new
+            ]
+            self.index.add(*self.name, rows)
             lost -= len(new)
             if lost <= 0:  # a task that Label Studio asked for by itself is among the newest, which come first
                 break

@@ -13,6 +13,7 @@ from backend.model_card import Evaluation, Mode, ModelCard, Score
 from backend.predictor import ModelPredictor, Predictor, RulesPredictor, load_predictor
 from backend.registry import RULES_VERSION, Registry
 from backend.settings import Settings
+from trainer.copies import unseen
 from trainer.dataset import Report
 from trainer.evaluation import Found, Judged, count, judge, predict_spans, score, weigh
 from trainer.promotion import Contest
@@ -63,9 +64,8 @@ def find_rival(
     try:
         # As the candidate is judged, else what 8 bits may lose would be lost anew in each round.
         predictor, card = open_version(registry, settings, project, version, config, in_8_bits=False)
-        seen = set(card.training.tasks) if card else set()
-        unseen = [report for report in reports if report.task_id not in seen]
-        return Rival(version, card, unseen, unseen_spans(predictor, unseen))
+        fair = unseen(reports, card.training.tasks if card else ())
+        return Rival(version, card, fair, unseen_spans(predictor, fair))
     except BackendError as error:
         logger.error("project %s: the serving version cannot be compared with: %s", project, error)
         return Rival(version, None, [])

@@ -25,6 +25,7 @@ from backend.predictor import ModelPredictor
 from backend.switching import carry_out, deciding
 from trainer import base_model
 from trainer.cards import card_of, rejected
+from trainer.copies import answers, once, unseen
 from trainer.dataset import FrozenDataset, Report, freeze, split
 from trainer.error_analysis import analyse, write_analysis
 from trainer.evaluation import compare, score_modes
@@ -80,6 +81,7 @@ class Round:
         self.settings = parts.settings
         self.registry = parts.registry
         self.queue = parts.queue
+        self.annotated = parts.annotated
         self.client = client
         self.project = project
         self.number = number
@@ -124,11 +126,14 @@ class Round:
     # Data -------------------------------------------------------------------------------------
 
     def freeze(self) -> tuple[LabelConfig, FrozenDataset]:
-        """The project's configuration and trainable annotations, as Label Studio has them now."""
+        """The project's configuration and trainable annotations, as Label Studio has them now; copies count once."""
         xml = self.client.project(self.project).label_config
         self.registry.remember_label_config(self.project, xml)
         config = parse_label_config(xml)
-        dataset = freeze(self.client.labelled_tasks(self.project), config)
+        before = self.annotated.known(self.project)
+        read = freeze(self.client.labelled_tasks(self.project), config)
+        self.annotated.renew(self.project, answers(read.reports), before)
+        dataset = once(read)
         left_out.save(self.registry, self.project, left_out.Reading(round=self.number, rejects=rejected(dataset)))
         return config, dataset
 
@@ -201,7 +206,7 @@ class Round:
         alike = (base_model.name(self.settings), self.settings.train_options)
         if alike != (card.base_model, card.training.options):
             return None
-        blind = set(card.training.tasks).isdisjoint(report.task_id for report in holdout)
+        blind = len(unseen(holdout, card.training.tasks)) == len(holdout)
         return self.registry.model_folder(self.project, rival.version) if blind else None
 
     # Judging ----------------------------------------------------------------------------------

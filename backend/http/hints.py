@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from backend.annotated_texts import Answer
 from backend.errors import LabelConfigError
 from backend.hints import OTHER
 from backend.http.parts import WebParts
@@ -85,10 +86,14 @@ def _remember_annotations(parts: WebParts, hook: Hook, body: dict[str, Any]) -> 
     project = hook.project_id
     if hook.action == "TASKS_DELETED":
         parts.live.forget_tasks(project, hook.task_ids)
+        parts.annotated.forget_tasks(project, hook.task_ids)
     elif hook.annotation_ids:
         reports = _live_reports(parts, hook, body)
-        parts.live.forget(project, set(hook.annotation_ids) - {report.annotation for report in reports})
+        gone = set(hook.annotation_ids) - {report.annotation for report in reports}
+        parts.live.forget(project, gone)
         parts.live.put(project, reports)
+        parts.annotated.forget(project, gone)
+        parts.annotated.put(project, [Answer.of(r.annotation, r.task, r.text, r.spans) for r in reports])
     parts.live.request_proposing(project)
 
 

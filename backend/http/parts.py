@@ -16,6 +16,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from backend.annotated_texts import AnnotatedTexts
 from backend.http.micro_batches import MicroBatches
 from backend.job_queue import JobQueue
 from backend.live_memory import LiveMemory
@@ -65,7 +66,7 @@ class WebParts(Parts):
         registry = Registry(settings.home)
         redis = connect_redis(settings)
         queue = JobQueue(redis, registry, settings)
-        serving = Serving(settings, registry, LiveMemory(redis))
+        serving = Serving(settings, registry, LiveMemory(redis), AnnotatedTexts(redis))
         return cls(settings, registry, redis, queue, RankingIndex(redis), serving, MicroBatches(serving.predict_tasks))
 
     async def infer(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

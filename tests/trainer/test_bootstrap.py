@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,7 +21,10 @@ def reports(share: float, n: int, seed: int = 0) -> NDArray[np.int64]:
 @given(COUNTS)
 def test_an_interval_is_ordered_and_holds_ratios(counts: NDArray[np.int64]) -> None:
     spread = f1_interval(counts)
-    assert spread is not None
+    if spread is None:
+        assert np.ptp(f1(resample(counts))) < 1e-8
+        return
+    assert spread[0] < spread[1]
     assert 0 <= spread[0] <= spread[1] <= 1
 
 
@@ -41,8 +43,9 @@ def test_without_a_report_there_is_no_interval() -> None:
     assert f1_interval(np.zeros((0, 3), dtype=np.int64)) is None
 
 
-def test_reports_that_are_alike_leave_no_doubt() -> None:
-    assert f1_interval(np.tile([3, 1, 1], (10, 1))) == pytest.approx((0.75, 0.75))
+def test_reports_that_are_alike_have_no_interval_instead_of_one_of_zero_width() -> None:
+    assert f1_interval(np.tile([3, 1, 1], (10, 1))) is None
+    assert f1_interval(np.tile([3, 0, 0], (10, 1))) is None
 
 
 def test_more_reports_make_a_narrower_interval() -> None:
@@ -54,12 +57,13 @@ def test_more_reports_make_a_narrower_interval() -> None:
 
 def test_one_report_with_most_spans_widens_the_interval() -> None:
     even = np.tile([8, 1, 1], (40, 1))
+    even[-1] = [8, 1, 2]
     uneven = even.copy()
     uneven[0] = [100, 200, 200]
     alike, apart = f1_interval(even), f1_interval(uneven)
     assert alike is not None
     assert apart is not None
-    assert alike[1] - alike[0] < 0.001 < 0.3 < apart[1] - apart[0]
+    assert alike[1] - alike[0] < 0.01 < 0.3 < apart[1] - apart[0]
 
 
 def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
@@ -73,7 +77,7 @@ def test_tables_side_by_side_are_drawn_together() -> None:
     one = reports(0.5, 30)
     drawn = resample(np.stack([one, one], axis=1))
     assert np.array_equal(drawn[:, 0], drawn[:, 1])
-    assert interval(f1(drawn[:, 0]) - f1(drawn[:, 1])) == (0.0, 0.0)
+    assert interval(f1(drawn[:, 0]) - f1(drawn[:, 1]), 30) is None
 
 
 def test_swapping_equal_counts_always_gives_the_same_difference() -> None:

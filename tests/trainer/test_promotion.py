@@ -17,6 +17,7 @@ from backend.labelstudio.config import parse_label_config
 from backend.model_card import Decision, LabelScore, Mode, Score
 from backend.ner.spans import Span
 from backend.predictor import RulesPredictor
+from benchmarks.gate import measure
 from trainer.bootstrap import f1, interval, resample
 from trainer.dataset import Report, freeze
 from trainer.evaluation import Found, count, predict_spans
@@ -27,6 +28,7 @@ CONFIG = parse_label_config((REPORTS / "label_config.xml").read_text("utf-8"))
 LABELS = CONFIG.labels
 SERVING = "ecg-r0001-00000000"
 COMPARISONS = 200
+SIMULATED = 100
 
 
 @cache
@@ -187,9 +189,28 @@ def test_equal_models_are_called_better_no_more_often_than_the_level_says() -> N
 
     def narrow(pair: Contest) -> bool:
         drawn = f1(resample(np.stack([pair.ours.sum(axis=1), pair.theirs.sum(axis=1)], axis=1)))
-        return interval(drawn[:, 0] - drawn[:, 1], level=0.5)[0] > 0
+        spread = interval(drawn[:, 0] - drawn[:, 1], len(pair.ours), level=0.5)
+        return spread is not None and spread[0] > 0
 
     assert sum(narrow(pair) for pair in equal_pairs()) > 2 * at_most, "the check would notice a 50 % interval"
+
+
+@pytest.mark.parametrize("reports", [10, 20, 50])
+def test_equal_versions_are_told_apart_at_the_nominal_level_with_any_number_of_reports(reports: int) -> None:
+    rates = measure(reports, 0.0, pairs=SIMULATED)
+    at_most = binom.ppf(0.99, SIMULATED, 0.025) / SIMULATED
+    assert max(rates.better, rates.worse_sure) <= at_most
+
+
+def test_a_percentile_interval_alone_would_call_equal_versions_different_on_ten_reports() -> None:
+    rates = measure(10, 0.0, pairs=SIMULATED)
+    assert rates.plain_better + rates.plain_worse > 0.07 > rates.better + rates.worse_sure
+
+
+def test_a_real_difference_is_seen_the_more_reports_there_are() -> None:
+    seen = [measure(reports, 0.08, pairs=SIMULATED).better for reports in (10, 20, 50)]
+    assert seen[0] < seen[1] < seen[2]
+    assert seen[2] > 0.5
 
 
 def test_equal_models_keep_the_loop_moving() -> None:
@@ -239,7 +260,8 @@ def test_a_loss_with_evidence_is_worse_however_small() -> None:
 
 def test_the_same_predictions_are_not_worse_and_not_better() -> None:
     decision = decide(contest(noisy(0), noisy(0)))
-    assert (decision.promote, decision.state, decision.interval) == (True, "not worse", (0.0, 0.0))
+    assert (decision.promote, decision.state, decision.interval) == (True, "not worse", None)
+    assert "alike in all reports, no interval" in decision.reason
 
 
 # Too few reports --------------------------------------------------------------------------------
@@ -265,7 +287,7 @@ def test_then_a_clearly_lower_estimate_is_kept_back(own: float, estimate: float,
     assert (decision.promote, decision.state) == (promoted, "too few reports")
     assert decision.difference == pytest.approx(own - estimate)
     assert decision.interval is None
-    assert "only 2 reports" in decision.reason
+    assert "needs 10 annotated reports, there are 2" in decision.reason
 
 
 def test_estimates_cannot_walk_down_either() -> None:
@@ -282,4 +304,4 @@ def test_estimates_cannot_walk_down_either() -> None:
 def test_without_anything_to_compare_the_reason_says_so() -> None:
     decision = few(own=None, estimate=None, reports=0)
     assert (decision.promote, decision.state, decision.difference) == (True, "too few reports", None)
-    assert "only 0 reports to compare" in decision.reason
+    assert "needs 10 annotated reports, there is none yet" in decision.reason

@@ -147,7 +147,7 @@ def test_too_few_reports_are_refused(k: int) -> None:
     three = [report(n, "A") for n in range(3)]
     with pytest.raises(CorpusError, match=f"k: {k}"):
         k_folds(three, k)
-    with pytest.raises(CorpusError, match="Two reports"):
+    with pytest.raises(CorpusError, match="Two different reports"):
         stratified(three[:1])
     with pytest.raises(CorpusError, match="one template"):
         template_disjoint(three[:1])

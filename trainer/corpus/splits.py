@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import CorpusError
+from backend.ranking.copies import report_key
 from backend.ranking.templates import templates
 from trainer.dataset import Report
 
@@ -31,10 +32,10 @@ Split = tuple[list[Report], list[Report]]
 def stratified(reports: Sequence[Report], share: float = 0.2, seed: int = 0) -> Split:
     """Hold out this share of the reports, at least one, with every label on both sides where that is possible.
 
+    Copies of a report stay together.
     A label that only one report holds is trained on. Raises CorpusError for fewer than two reports.
     """
-    groups = [[place] for place in range(len(reports))]
-    return _split(reports, groups, share, seed)
+    return _split(reports, _copies(reports), share, seed)
 
 
 def template_disjoint(reports: Sequence[Report], share: float = 0.2, seed: int = 0) -> Split:
@@ -52,22 +53,31 @@ def template_disjoint(reports: Sequence[Report], share: float = 0.2, seed: int =
 
 
 def k_folds(reports: Sequence[Report], k: int, seed: int = 0) -> list[Split]:
-    """Split k times so that every report is held out once; folds are alike in labels and length.
+    """Split k times so that every report is held out once, with its copies; folds are alike in labels and length.
 
-    Raises CorpusError unless 2 <= k <= number of reports.
+    Raises CorpusError unless 2 <= k <= number of different reports.
     """
-    n = len(reports)
+    groups = _copies(reports)
+    n = len(groups)
     if not 2 <= k <= n:
-        raise CorpusError(f"{n} reports cannot be split into folds, k", k, "k is 2 to the number of reports")
-    sizes = [n // k + (fold < n % k) for fold in range(k)]
-    sides = _sides(reports, [[place] for place in range(n)], sizes, seed)
+        raise CorpusError(f"{n} different reports cannot be split into folds, k", k, "k is 2 to their number")
+    sizes = [len(reports) // k + (fold < len(reports) % k) for fold in range(k)]
+    sides = _sides(reports, groups, sizes, seed)
     return [_parts(reports, sides, fold) for fold in range(k)]
+
+
+def _copies(reports: Sequence[Report]) -> list[Group]:
+    """Places of the copies of each report."""
+    groups: dict[int, list[int]] = {}
+    for place, report in enumerate(reports):
+        groups.setdefault(report_key(report.text), []).append(place)
+    return list(groups.values())
 
 
 def _split(reports: Sequence[Report], groups: Sequence[Group], share: float, seed: int) -> Split:
     n = len(reports)
-    if n < 2:
-        raise CorpusError("Two reports at least are needed for a split, not", n)
+    if len(groups) < 2:
+        raise CorpusError("Two different reports at least are needed for a split, not", len(groups))
     held = min(max(round(share * n), 1), n - 1)
     return _parts(reports, _sides(reports, groups, [n - held, held], seed), 1)
 
