@@ -10,10 +10,14 @@ import pytest
 
 from backend.errors import BadRequest
 from backend.parsing import documents
-from backend.parsing.documents import LIMIT, TooLarge, decode, texts
+from backend.parsing.documents import LIMIT, TooLarge, decode, read
 
 POOL = Path(__file__).parents[2] / "examples" / "ecg_reports" / "gold.json"
 REPORT = "窦性心律，平均心率72次/分\r\n室早５次"
+
+
+def texts(*document):
+    return read(*document).texts
 
 
 @pytest.fixture
