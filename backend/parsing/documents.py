@@ -91,15 +91,15 @@ def read(data: bytes, name: str = "", column: str = COLUMN) -> Contents:
 
 def _read(data: bytes, suffix: str, column: str) -> Contents:
     start = data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
-    if data.startswith(_ZIP) or suffix in WORD:
-        if data.startswith(_OLE):
-            raise BadRequest("The document is encrypted or an old .doc", "", "remove the password, or save it as .docx")
-        return _word(data) if not start.startswith(b"{\\rtf") else _rtf(data)
     if start.startswith(b"{\\rtf"):
         return _rtf(data)
     for mark, kind in _FOREIGN_DOCUMENTS.items():
         if start[: len(mark)].lower() == mark:
             raise BadRequest("This kind of document cannot be read", kind, "save it as .docx first")
+    if data.startswith(_OLE):
+        raise BadRequest("The document is encrypted or an old .doc", "", "remove the password, or save it as .docx")
+    if data.startswith(_ZIP) or suffix in WORD:
+        return _word(data)
     if suffix == ".csv":
         return Contents(csv_rows(_decode_rows(data), column))
     if suffix in (".jsonl", ".ndjson"):
@@ -137,7 +137,7 @@ def _decode_rows(data: bytes) -> str:
 
 def _refuse_binary(data: bytes) -> None:
     if data.startswith(_MAGIC):
-        kind = "an old Office document (.doc, .xls, .wps)" if data.startswith(_OLE) else f"begins with {data[:4].hex()}"
+        kind = f"begins with {data[:4].hex()}"
         raise BadRequest("This is no text file", kind, "save it as .docx, or as text in UTF-8")
 
 
@@ -185,12 +185,17 @@ def _word(data: bytes) -> Contents:
 def _rtf(data: bytes) -> Contents:
     from striprtf.striprtf import rtf_to_text
 
+    if re.search(rb"\\(v|deleted)(?![a-z0])", data):  # striprtf reads both as if they were shown
+        raise BadRequest("This kind of document cannot be read", "RTF with hidden or deleted text", "save it as .docx")
+    escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
     try:
-        text = rtf_to_text(data.decode("latin-1"), errors="strict")
+        text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")
     except Exception as error:
         raise BadRequest("The RTF document is damaged", type(error).__name__, "save it as .docx") from None
-    names = {"pict": "picture", "header": "page header", "footer": "page footer", "footnote": "footnotes",
-             "object": "embedded object", "annotation": "comments", "v": "hidden text"}  # fmt: skip
+    names = {
+        "pict": "picture", "header": "page header", "footer": "page footer", "footnote": "footnotes",
+        "object": "embedded object", "annotation": "comments", "shptxt": "text box",
+    }  # fmt: skip
     words = set(re.findall(rb"\\([a-z]+)(?![a-z])", data))
     return Contents(
         [_within_limit(text)], tuple(sorted({said for name, said in names.items() if name.encode() in words}))

@@ -45,23 +45,26 @@ def _lines(text: str) -> list[str]:
 
 
 def _records(lines: list[str], place: int, separator: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Number of the first line, from 1, and the cells of each record; None for one that is malformed."""
+    """Number of the first line, from 1, and the cells of each record; None for one that is malformed.
+
+    So is a record over several lines with another number of cells than the header: a quote is stray in it.
+    """
+    columns = 0
     while place < len(lines):
-        reader = csv.reader(iter(_from(lines, place)), delimiter=separator, strict=True)
+        reader = csv.reader((lines[number] for number in range(place, len(lines))), delimiter=separator, strict=True)
+        begun, start = place, place
         try:
-            while True:
-                start = place + reader.line_num
-                cells = next(reader)
+            for cells in reader:
+                place = begun + reader.line_num
+                columns = columns or len(cells)
+                if place > start + 1 and len(cells) != columns:
+                    raise csv.Error
                 yield start + 1, cells
-        except StopIteration:
+                start = place
             return
         except csv.Error:
             yield start + 1, None
             place = start + 1
-
-
-def _from(lines: list[str], place: int) -> Iterator[str]:
-    return (lines[number] for number in range(place, len(lines)))
 
 
 def _cell(cells: list[str] | None, place: int, columns: int, number: int) -> Row:

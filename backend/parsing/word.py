@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml import DefusedXmlException, ElementTree  # type: ignore[import-untyped]
 
 from backend.errors import BadRequest
 
@@ -26,7 +25,8 @@ _W = (
     "{http://purl.oclc.org/ooxml/wordprocessingml/main}",
 )
 _STORIES = {
-    "hdr": "page header", "ftr": "page footer", "footnotes": "footnotes", "endnotes": "endnotes", "comments": "comments",
+    "hdr": "page header", "ftr": "page footer", "footnotes": "footnotes", "endnotes": "endnotes",
+    "comments": "comments",
 }  # fmt: skip
 _NAMED = {
     "w:altChunk": "embedded document", "w:subDoc": "embedded document", "OLEObject": "embedded object",
@@ -105,7 +105,7 @@ def _typed(archive: zipfile.ZipFile, names: dict[str, str]) -> Iterator[str]:
 
 def _parsed(archive: zipfile.ZipFile, name: str) -> Element:
     try:
-        return fromstring(archive.read(name), forbid_dtd=True)  # type: ignore[no-any-return]
+        return ElementTree.fromstring(archive.read(name), forbid_dtd=True)  # type: ignore[no-any-return]
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise refusal(f"{posixpath.basename(name)} is damaged") from None
 

@@ -130,7 +130,7 @@ def _complain(desk: Desk, error: BackendError | ApiError | None) -> None:
 def _result(say: Words, parsed: Parsed) -> None:
     report = parsed.report
     if left_out := st.session_state.get("left_out"):
-        st.warning(say("parse.left_out", what=say.separator.join(left_out)))
+        st.warning(say("parse.left_out", what=", ".join(map(say.said, left_out))))
     _figures(report, say)
     left, right = st.columns(2, gap="medium")
     with left:
