@@ -9,7 +9,6 @@ Terms are those of ECMA-376 part 1, chapter 17; Strict files (ISO/IEC 29500) dif
 
 from __future__ import annotations
 
-import io
 import posixpath
 import zipfile
 from collections.abc import Iterator
@@ -292,11 +291,3 @@ _SPECIAL = {
     "AlternateContent": _Walk._alternate, "w:fldChar": _Walk._field, "w:sym": _Walk._symbol, "f": _Walk._fraction,
     "sup": _Walk._raised, "textpath": _Walk._art,
 }  # fmt: skip
-
-
-def open_archive(data: bytes) -> zipfile.ZipFile:
-    """The archive in the bytes; raises BadRequest."""
-    try:
-        return zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, OSError):
-        raise refusal("no ZIP archive") from None
