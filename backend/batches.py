@@ -17,7 +17,7 @@ from backend.errors import BackendError, BadRequest
 from backend.labelstudio.wire import LONGEST_REPORT
 from backend.ner.spans import Span
 from backend.parsing import StructuredReport, parse
-from backend.parsing.documents import TooLarge, texts
+from backend.parsing.documents import TooLarge, read
 from backend.parsing.formats import COLUMNS, csv_head, csv_rows, report_rows, to_json
 from backend.predictor import Predictor
 
@@ -37,11 +37,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Item:
-    """A text to parse under its id; `text` may be anything that was sent. `error`: it could not even be read."""
+    """A text to parse under its id; `text` may be anything that was sent. `error`: it could not even be read.
+
+    `left_out` names what its document holds besides the text: page headers, pictures and so on.
+    """
 
     id: Id
     text: object
     error: BackendError | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -55,13 +59,24 @@ class Parsed:
 
     id: Id
     outcome: StructuredReport | BackendError
+    left_out: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line of JSON: id and report, or id and error; the same input gives the same bytes."""
         if isinstance(self.outcome, StructuredReport):
-            return f'{{"id":{json.dumps(self.id, ensure_ascii=False)},"report":{to_json(self.outcome)}}}'
+            return f'{{"id":{json.dumps(self.id, ensure_ascii=False)},"report":{to_json(self.outcome)}{self._told()}}}'
         error = {"error": self.outcome.what, "value": self.outcome.value, "hint": self.outcome.hint}
         return json.dumps({"id": self.id, **error}, ensure_ascii=False, separators=(",", ":"))
+
+    def report_json(self) -> str:
+        """The report alone; raises the error of one that failed."""
+        if isinstance(self.outcome, BackendError):
+            raise self.outcome
+        return f"{to_json(self.outcome)[:-1]}{self._told()}}}"
+
+    def _told(self) -> str:
+        """The member `left_out`, only where something is."""
+        return f',"left_out":{json.dumps(self.left_out)}' if self.left_out else ""
 
 
 def documents(data: bytes, name: str, column: str, kind: str = "") -> list[Item]:
@@ -70,10 +85,11 @@ def documents(data: bytes, name: str, column: str, kind: str = "") -> list[Item]
     `kind` is its suffix where the name does not tell. Raises BadRequest for a document that cannot be read.
     """
     file = f"report{kind}" if kind else name
-    found, shown = texts(data, file, column), name.encode("utf-8", "replace").decode("utf-8")
+    contents, shown = read(data, file, column), name.encode("utf-8", "replace").decode("utf-8")
     if not holds_several(name, kind):
-        return [Item(shown, found[0])]
-    return [Item(f"{shown}#{number}", text) for number, text in enumerate(found, 1)]
+        return [Item(shown, contents.texts[0], None, contents.left_out)]
+    rows = ((f"{shown}#{number}", row) for number, row in enumerate(contents.texts, 1))
+    return [Item(name, None, row) if isinstance(row, BackendError) else Item(name, row) for name, row in rows]
 
 
 def holds_several(name: str, kind: str = "") -> bool:
@@ -130,7 +146,7 @@ def structure_items(
 ) -> list[Parsed]:
     """The second half."""
     pairs = zip(items, found, strict=True)
-    return [Parsed(item.id, _structure(item, spans, version, labels)) for item, spans in pairs]
+    return [Parsed(item.id, _structure(item, spans, version, labels), item.left_out) for item, spans in pairs]
 
 
 def _structure(
@@ -163,9 +179,15 @@ def to_csv(results: Iterable[Parsed]) -> Iterator[bytes]:
     for parsed in results:
         if isinstance(parsed.outcome, StructuredReport):
             yield report_rows(str(parsed.id), parsed.outcome)
+            for name in parsed.left_out:
+                yield _note(str(parsed.id), "left out", name)
         else:
-            cells = {"report": str(parsed.id), "item": "error", "text": str(parsed.outcome)}
-            yield csv_rows([[cells.get(column) for column in COLUMNS]])
+            yield _note(str(parsed.id), "error", str(parsed.outcome))
+
+
+def _note(report: str, item: str, text: str) -> bytes:
+    cells = {"report": report, "item": item, "text": text}
+    return csv_rows([[cells.get(column) for column in COLUMNS]])
 
 
 def _attempt(text: str, call: Callable[[str], R]) -> R | BackendError:

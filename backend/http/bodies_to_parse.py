@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import Request
@@ -20,6 +20,9 @@ SUFFIXES = {
     "text/plain": ".txt",
     "text/csv": ".csv",
     DOCX: ".docx",
+    "application/rtf": ".txt",
+    "text/rtf": ".txt",
+    "application/msword": ".docx",
     "application/x-ndjson": ".jsonl",
     "application/ndjson": ".jsonl",
     "application/jsonl": ".jsonl",
@@ -109,7 +112,7 @@ def _is_id(name: object) -> bool:
 
 def _document(raw: bytes, suffix: str, column: str) -> Body:
     found = documents(raw, "", column, suffix)
-    items = [Item(place, item.text) for place, item in enumerate(found, 1)]
+    items = [replace(item, id=place) for place, item in enumerate(found, 1)]
     return Body(items, single=not holds_several("", suffix))
 
 

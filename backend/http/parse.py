@@ -25,9 +25,7 @@ from backend.http.label_studio import parts_of
 from backend.http.parse_openapi import DOCUMENTATION
 from backend.http.parts import WebParts
 from backend.parsing.documents import COLUMN, TooLarge
-from backend.parsing.formats import to_json
 from backend.parsing.layout import STRUCTURED
-from backend.parsing.report import StructuredReport
 from backend.predictor import Predictor, RulesPredictor
 from backend.registry import RULES_VERSION
 
@@ -115,9 +113,8 @@ def _answer(results: Sequence[Parsed], form: Format, single: bool) -> Response:
     if form == "csv":
         headers = {"Content-Disposition": 'attachment; filename="reports.csv"'}
         return Response(b"".join(to_csv(results)), media_type="text/csv; charset=utf-8", headers=headers)
-    first = results[0].outcome
-    if single and isinstance(first, StructuredReport):
-        return Response(to_json(first), media_type="application/json")
+    if single:
+        return Response(results[0].report_json(), media_type="application/json")
     return Response(f"[{','.join(parsed.to_json() for parsed in results)}]", media_type="application/json")
 
 

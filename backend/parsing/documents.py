@@ -2,8 +2,11 @@
 
     .txt          one report
     .docx         one report: paragraphs and tables in reading order, a row's cells set apart by tabs
+    .rtf          one report
     .csv          one report per row, in one column
     .jsonl        one report per line: a string, or an object with the text under one key
+
+Word and RTF are known by their content, whatever the name.
 
 Text is decoded by a byte order mark, else as UTF-8, else as GB18030, each strictly. Guessing by statistics
 (charset-normalizer) was rejected: reports are short and full of digits, and a wrong guess is silent, while text in
@@ -18,23 +21,16 @@ Line ends stay as they are.
 from __future__ import annotations
 
 import codecs
-import csv
 import io
-import json
 import re
-import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from backend.errors import BackendError, BadRequest
-
-if TYPE_CHECKING:
-    from docx.blkcntnr import BlockItemContainer
-    from docx.document import Document
-    from docx.table import Table
+from backend.parsing import word
+from backend.parsing.rows import Row, csv_rows, is_strange, json_rows
 
 LIMIT = 5 * 1024 * 1024
 """Bytes of a document, and of the text in it."""
@@ -43,14 +39,28 @@ UNPACKED_LIMIT = 50 * 1024 * 1024
 PARTS_LIMIT = 2_000
 COLUMN = "text"
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"), (b"\x84\x31\x95\x33", "gb18030"),
+    (b"+/v8", "utf-7"), (b"+/v9", "utf-7"),
+)  # fmt: skip
+WORD = (".docx", ".docm", ".dotx", ".dotm")
+_FOREIGN_DOCUMENTS = {
+    b"%pdf": "PDF", b"<!doctype html": "a web page", b"<html": "a web page", b"mime-version:": "a web archive (MHTML)",
+    b"<?mso-application": "Word XML", b"<pkg:package": "Word XML", b"<?xml": "XML",
+}  # fmt: skip
+_OTHER_ARCHIVES = {
+    "xl/workbook.xml": "an Excel workbook", "ppt/presentation.xml": "a presentation",
+    "content.xml": "an OpenDocument file",
+}  # fmt: skip
 _ZIP, _OLE = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
 _MAGIC = (_ZIP, _OLE, b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"7z\xbc\xaf")
 _BINARY_SHARE = 0.01  # of characters that no text has
 _CERTAIN = 4  # Chinese characters that are UTF-8 before an error: then the file is damaged UTF-8, not GB18030
 _FOREIGN = re.compile("[\u0080-\u009f\u0250-\u036f\u0400-\u07ff]")  # what 2 bytes of GB18030 are in UTF-8
 _THREE_BYTES = re.compile("[\u0800-\uffff]")
-_KNOWN = ".txt, .docx, .csv, .jsonl"
+_KNOWN = ".txt, .docx, .rtf, .csv, .jsonl"
+_FEW = 20  # control characters that a short table may hold: they cost their rows alone
 
 
 class TooLarge(BadRequest):
@@ -59,159 +69,166 @@ class TooLarge(BadRequest):
     status = 413
 
 
-def texts(data: bytes, name: str = "", column: str = COLUMN) -> list[str]:
-    """The reports in a document; the file name's suffix says which kind it is, none means plain text.
+class Contents(NamedTuple):
+    """The reports of a document, an error in the place of a row that is lost, and what was not read, by name."""
+
+    texts: list[Row]
+    left_out: tuple[str, ...] = ()
+
+
+def read(data: bytes, name: str = "", column: str = COLUMN) -> Contents:
+    """What a document holds. Its content says which kind it is, where it is no plain text; else the name's suffix.
 
     `column` is the column of a CSV file and the key of a JSON line. Rows and lines without text give an empty text,
-    so that the order stays. Raises BadRequest, TooLarge.
+    so that the order stays. Raises BadRequest, TooLarge; also when no row at all can be read.
     """
     if len(data) > LIMIT:
         raise TooLarge("The document is too large", f"{len(data)} bytes", f"send at most {LIMIT} bytes")
-    suffix = PurePath(name).suffix.lower()
-    if suffix == ".docx":
-        found = [_docx(data)]
-    elif suffix == ".csv":
-        found = _csv(decode(data), column)
-    elif suffix in (".jsonl", ".ndjson"):
-        found = _json_lines(decode(data), column)
-    elif suffix in ("", ".txt", ".text"):
-        found = [decode(data)]
-    else:
-        hint = "save it as .docx first" if suffix == ".doc" else f"send one of {_KNOWN}"
-        raise BadRequest("This kind of document cannot be read", suffix, hint)
-    if not any(text.strip() for text in found):
-        raise BadRequest("The document has no text", f"{len(data)} bytes", "send a report")
+    found = _read(data, PurePath(name).suffix.lower(), column)
+    if not any(isinstance(text, str) and text.strip() for text in found.texts):
+        lost = next((text for text in found.texts if isinstance(text, BadRequest)), None)
+        raise lost or BadRequest("The document has no text", f"{len(data)} bytes", "send a report")
     return found
 
 
+def _read(data: bytes, suffix: str, column: str) -> Contents:
+    start = data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
+    if start.startswith(b"{\\rtf"):
+        return _rtf(data)
+    for mark, kind in _FOREIGN_DOCUMENTS.items():
+        if start[: len(mark)].lower() == mark:
+            raise BadRequest("This kind of document cannot be read", kind, "save it as .docx first")
+    if data.startswith(_OLE):
+        raise BadRequest("The document is encrypted or an old .doc", "", "remove the password, or save it as .docx")
+    if data.startswith(_ZIP) or suffix in WORD:
+        return _word(data)
+    if suffix == ".csv":
+        return Contents(csv_rows(_decode_rows(data), column))
+    if suffix in (".jsonl", ".ndjson"):
+        return Contents(json_rows(_decode_rows(data), column))
+    if suffix in ("", ".txt", ".text"):
+        return Contents([decode(data)])
+    hint = "save it as .docx first" if suffix in (".doc", ".rtf", ".wps") else f"send one of {_KNOWN}"
+    raise BadRequest("This kind of document cannot be read", suffix, hint)
+
+
 def decode(data: bytes) -> str:
-    """The text of the bytes; raises BadRequest for binary content and for an encoding that is none of the three."""
-    if data.startswith(_MAGIC):
-        raise BadRequest("This is no text file", f"begins with {data[:4].hex()}", f"send {_KNOWN} under its name")
-    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    """The text of the bytes; raises BadRequest for binary content and for an encoding that is none of the known."""
+    _refuse_binary(data)
     try:
-        text = data.decode(encoding) if encoding else _decode_unmarked(data)
+        text = _decode(data, "strict")
     except UnicodeDecodeError as error:
-        raise BadRequest(
-            "The text is neither UTF-8 nor GB18030", f"byte {error.start}", "save it as UTF-8 and send it again"
-        ) from None
-    strange = sum(times for char, times in Counter(text).items() if _is_strange(char))
+        raise _undecodable(error.start) from None
+    strange = _strange(text)
     if "\x00" in text or strange > _BINARY_SHARE * len(text):
         raise BadRequest("This is no text file", f"{strange} control characters", f"send one of {_KNOWN}")
     return text
 
 
-def _is_strange(char: str) -> bool:
-    """Whether no text has the character: control, private use, unassigned. SUB ends texts of old systems."""
-    return unicodedata.category(char) in ("Cc", "Co", "Cn") and char not in "\t\n\r\f\v\x1a"
+def _decode_rows(data: bytes) -> str:
+    """The same for a table: a byte that is wrong becomes a lone surrogate and costs its row."""
+    _refuse_binary(data)
+    try:
+        text = _decode(data, "strict")
+    except UnicodeDecodeError:
+        text = _decode(data, "surrogateescape")
+    if not text.isprintable() and _strange(text) > _BINARY_SHARE * len(text) + _FEW:
+        raise BadRequest("This is no text file", f"{_strange(text)} control characters", f"send one of {_KNOWN}")
+    return text
 
 
-def _decode_unmarked(data: bytes) -> str:
+def _refuse_binary(data: bytes) -> None:
+    if data.startswith(_MAGIC):
+        kind = f"begins with {data[:4].hex()}"
+        raise BadRequest("This is no text file", kind, "save it as .docx, or as text in UTF-8")
+
+
+def _undecodable(place: int) -> BadRequest:
+    return BadRequest("The text is neither UTF-8 nor GB18030", f"byte {place}", "save it as UTF-8 and send it again")
+
+
+def _strange(text: str) -> int:
+    return sum(times for char, times in Counter(text).items() if is_strange(char))
+
+
+def _decode(data: bytes, errors: str) -> str:
+    """By the mark, which never stays in the text, not even a second one."""
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    text = data.decode(encoding, errors) if encoding else _decode_unmarked(data, errors)
+    return text.lstrip("\ufeff")
+
+
+def _decode_unmarked(data: bytes, errors: str) -> str:
     try:
         text = data.decode("utf-8")
         return data.decode("gb18030") if _FOREIGN.search(text) and not _THREE_BYTES.search(text) else text
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
         if sum("\u4e00" <= char <= "\u9fff" for char in before[-1000:]) >= _CERTAIN:
+            return data.decode("utf-8", errors)
+        return data.decode("gb18030", errors)
+
+
+def _word(data: bytes) -> Contents:
+    with _open_archive(data) as archive:
+        _check_parts(archive)
+        try:
+            text, left_out = word.read(archive)
+        except BackendError:
             raise
-        return data.decode("gb18030")
+        except Exception as error:  # a damaged archive can raise anything: zlib.error, NotImplementedError ...
+            raise word.refusal(type(error).__name__) from None
+    if not text.strip() and left_out:
+        hint = f"it holds only: {', '.join(left_out)}; move the text into the body"
+        raise BadRequest("The document has no text in its body", f"{len(data)} bytes", hint)
+    return Contents([_within_limit(text)], left_out)
 
 
-def _csv(text: str, column: str) -> list[str]:
-    """One text per row. The separator is the one of , ; and tab that the header has most of."""
-    header = text.lstrip("\r\n").split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _rtf(data: bytes) -> Contents:
+    from striprtf.striprtf import rtf_to_text
+
+    if re.search(rb"\\(v|deleted)(?![a-z0])", data):  # striprtf reads both as if they were shown
+        raise BadRequest("This kind of document cannot be read", "RTF with hidden or deleted text", "save it as .docx")
+    escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
     try:
-        columns = rows.fieldnames or []
-        if column not in columns:
-            # The names are not quoted: without a header they would be the text of a report.
-            hint = f"name one of its {len(columns)} columns in the first row, or say which one holds the reports"
-            raise BadRequest("The CSV file lacks the column", column, hint)
-        return [row[column] or "" for row in rows]
-    except csv.Error:
-        raise BadRequest("The CSV file is malformed", f"line {rows.line_num}", "quote texts with line ends") from None
+        text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")
+    except Exception as error:
+        raise BadRequest("The RTF document is damaged", type(error).__name__, "save it as .docx") from None
+    names = {
+        "pict": "picture", "header": "page header", "footer": "page footer", "footnote": "footnotes",
+        "object": "embedded object", "annotation": "comments", "shptxt": "text box",
+    }  # fmt: skip
+    words = set(re.findall(rb"\\([a-z]+)(?![a-z])", data))
+    return Contents(
+        [_within_limit(text)], tuple(sorted({said for name, said in names.items() if name.encode() in words}))
+    )
 
 
-def _json_lines(text: str, key: str) -> list[str]:
-    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-    return [_json_text(line, number, key) for number, line in lines]
+def _within_limit(text: str) -> str:
+    if len(text.encode("utf-8", "replace")) > LIMIT:
+        raise TooLarge("The document's text is too large", f"over {LIMIT} bytes", "send fewer reports at once")
+    return text
 
 
-def _json_text(line: str, number: int, key: str) -> str:
-    hint = f'each line is a string, or an object with a string under "{key}"'
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        raise BadRequest("The line is not JSON", f"line {number}", hint) from None
-    said = value.get(key) if isinstance(value, dict) else value
-    if not isinstance(said, str):
-        raise BadRequest("The line holds no text", f"line {number}", hint)
-    return said
-
-
-def _docx(data: bytes) -> str:
-    if data.startswith(_OLE):
-        raise BadRequest("The document is encrypted or an old .doc", "", "remove the password, or save it as .docx")
-    _check_parts(data)
-    try:
-        return _text(data)
-    except BackendError:
-        raise
-    except Exception as error:  # a damaged file can raise anything: KeyError, XMLSyntaxError, AttributeError ...
-        raise _no_word_document(type(error).__name__) from None
-
-
-def _text(data: bytes) -> str:
-    import docx
-
-    lines: list[str] = []
-    size = 0
-    for line in _lines(docx.Document(io.BytesIO(data))):
-        lines.append(line)
-        size += len(line.encode("utf-8")) + 1
-        if size > LIMIT:
-            raise TooLarge("The document's text is too large", f"over {LIMIT} bytes", "send fewer reports at once")
-    return "\n".join(lines)
-
-
-def _check_parts(data: bytes) -> None:
-    """Refuse what is no Word document or unpacks to too much, before anything is unpacked.
+def _check_parts(archive: zipfile.ZipFile) -> None:
+    """Refuse what unpacks to too much, before anything is unpacked, and other documents by name.
 
     The sizes are those that the archive declares; zipfile never unpacks more of a part than that.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError):
-        raise _no_word_document("no ZIP archive") from None
+    parts = archive.infolist()
     size = sum(part.file_size for part in parts)
     if size > UNPACKED_LIMIT or len(parts) > PARTS_LIMIT:
         hint = f"send at most {UNPACKED_LIMIT} bytes in {PARTS_LIMIT} parts"
         raise TooLarge("The document unpacks to too much", f"{size} bytes in {len(parts)} parts", hint)
-    if "word/document.xml" not in {part.filename for part in parts}:
-        raise _no_word_document("no word/document.xml inside")
+    names = {part.filename for part in parts}
+    for name, kind in _OTHER_ARCHIVES.items():
+        if name in names:
+            raise word.refusal(kind)
 
 
-def _no_word_document(why: str) -> BadRequest:
-    return BadRequest("This is no Word document", why, "save it as .docx in a word processor")
-
-
-def _lines(container: Document | BlockItemContainer) -> Iterator[str]:
-    """Paragraphs and rows in reading order. Page headers and footers, notes and text boxes are left out."""
-    from docx.text.paragraph import Paragraph
-
-    for block in container.iter_inner_content():
-        if isinstance(block, Paragraph):
-            yield block.text
-        else:
-            yield from _rows(block)
-
-
-def _rows(table: Table) -> Iterator[str]:
-    from docx.table import _Cell
-
-    # Not row.cells: it repeats a merged cell as often as the file says, which may be a billion times.
-    for row in table.rows:
-        cells = (_Cell(cell, table) for cell in row._tr.tc_lst)
-        yield "\t".join(" ".join(line.strip() for line in _lines(cell) if line.strip()) for cell in cells)
+def _open_archive(data: bytes) -> zipfile.ZipFile:
+    """The archive in the bytes; raises BadRequest."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, OSError):
+        raise word.refusal("no ZIP archive") from None

@@ -10,7 +10,7 @@ import streamlit as st
 
 from backend.errors import BackendError
 from backend.parsing import StructuredReport
-from backend.parsing.documents import texts
+from backend.parsing.documents import read
 from backend.parsing.formats import to_csv
 from console import highlight, tables
 from console.api import ApiError
@@ -78,7 +78,12 @@ def _input(desk: Desk) -> None:
     with file:
         st.html(UPLOADER.format(upload=say("parse.upload"), limit=say("parse.limit")))
         st.file_uploader(
-            say("parse.file"), type=["txt", "docx"], key="upload", on_change=_read, args=(desk,), max_upload_size=5
+            say("parse.file"),
+            type=["txt", "docx", "docm", "rtf", "doc"],
+            key="upload",
+            on_change=_read,
+            args=(desk,),
+            max_upload_size=5,
         )
 
 
@@ -97,11 +102,13 @@ def _read(desk: Desk) -> None:
     if state["upload"] is None:
         return
     try:
-        state["draft"] = "\n".join(texts(state["upload"].getvalue(), state["upload"].name))
+        contents = read(state["upload"].getvalue(), state["upload"].name)
     except BackendError as error:
         state["parse_problem"] = error
     else:
+        state["draft"] = "\n".join(row for row in contents.texts if isinstance(row, str))
         _parse(desk)
+        state["left_out"] = contents.left_out
 
 
 def _parse(desk: Desk) -> None:
@@ -109,6 +116,7 @@ def _parse(desk: Desk) -> None:
     text = state["draft"]
     state.pop("parse_problem", None)
     state.pop("parsed", None)
+    state.pop("left_out", None)
     try:
         if text.strip():
             state["parsed"] = Parsed(text, desk.backend.parse(text, desk.project), desk.project)
@@ -128,6 +136,8 @@ def _complain(desk: Desk, error: BackendError | ApiError | None) -> None:
 
 def _result(say: Words, parsed: Parsed) -> None:
     report = parsed.report
+    if left_out := st.session_state.get("left_out"):
+        st.warning(say("parse.left_out", what=", ".join(map(say.said, left_out))))
     _figures(report, say)
     left, right = st.columns(2, gap="medium")
     with left:

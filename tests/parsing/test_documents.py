@@ -10,10 +10,14 @@ import pytest
 
 from backend.errors import BadRequest
 from backend.parsing import documents
-from backend.parsing.documents import LIMIT, TooLarge, decode, texts
+from backend.parsing.documents import LIMIT, TooLarge, decode, read
 
 POOL = Path(__file__).parents[2] / "examples" / "ecg_reports" / "gold.json"
 REPORT = "窦性心律，平均心率72次/分\r\n室早５次"
+
+
+def texts(*document):
+    return read(*document).texts
 
 
 @pytest.fixture
@@ -235,11 +239,40 @@ def test_a_csv_without_the_column_says_so_without_quoting_the_file():
     assert "窦性" not in str(caught.value)
 
 
-@pytest.mark.parametrize("row", ['"窦性', '"窦性"心律', "窦" * 200_000])
-def test_malformed_csv_is_refused_without_quoting_the_file(row):
-    with pytest.raises(BadRequest, match="malformed") as caught:
-        texts(f"text,id\n{row},1".encode(), "a.csv")
-    assert "窦" not in str(caught.value)
+BAD_ROWS = ['"窦性', '"窦性"心律', "窦" * 200_000, "窦性\x00", "窦性,1,2", "窦性,心律,3"]
+
+
+@pytest.mark.parametrize("row", BAD_ROWS)
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_bad_row_costs_itself_alone_and_is_named_by_its_line_without_quoting_it(row, place):
+    rows = ['"室早\r\n5次",1', "房早,2", '"a,b",3']
+    rows.insert(place, f"{row},1")
+    found = texts("\r\n".join(["text,id", *rows]).encode(), "a.csv")
+    (bad,) = [text for text in found if isinstance(text, BadRequest)]
+    assert [text for text in found if isinstance(text, str)] == ["室早\r\n5次", "房早", "a,b"]
+    assert bad.value == f"line {2 + place + (place > 0)}"
+    assert "窦" not in str(bad)
+
+
+def test_a_byte_that_is_no_text_costs_its_row_alone():
+    good, bad = "室早心律正常".encode(), b"\xff\xfe"
+    first, lost, last = texts(b"text\n" + good + b"\n" + bad + b"\n" + good, "a.csv")
+    assert (first, lost.value, last) == ("室早心律正常", "line 3", "室早心律正常")
+
+
+def test_a_stray_quote_does_not_take_the_rows_up_to_the_next_quote_along():
+    found = texts(b'id,text\n1,"a\n2,b\n3,"c"\n4,d\n', "a.csv")
+    assert found[1:] == ["b", "c", "d"]
+    assert found[0].value == "line 2"
+
+
+@pytest.mark.parametrize("name", ["utf-8-sig", "utf-16", "utf-32", "utf-7"])
+def test_a_byte_order_mark_sticks_to_no_column_name(name):
+    text = "text,id\n窦性心律,1\n"
+    data = text.encode("utf-8-sig") if name == "utf-8-sig" else f"\ufeff{text}".encode(name)
+    assert texts(data, "a.csv") == ["窦性心律"]
+    assert texts(f"\ufeff{text}".encode("gb18030"), "a.csv") == ["窦性心律"]
+    assert texts("\ufeff\ufeff窦性心律".encode("utf-16-be"), "a.txt") == ["窦性心律"]
 
 
 def test_json_lines_are_strings_or_objects():
@@ -252,6 +285,6 @@ def test_json_lines_are_strings_or_objects():
     "line", ['{"text": 1}', '{"other": "窦性心律"}', "[1]", "null", "窦性心律", '{"text": "窦', "[" * 100_000]
 )
 def test_a_line_without_a_text_is_named_by_its_number_and_not_quoted(line):
-    with pytest.raises(BadRequest, match="line 2") as caught:
-        texts(f'"室早"\n{line}'.encode(), "a.jsonl")
-    assert "窦" not in str(caught.value)
+    good, bad, last = texts(f'"室早"\n{line}\n"房早"'.encode(), "a.jsonl")
+    assert (good, bad.value, last) == ("室早", "line 2", "房早")
+    assert "窦" not in str(bad)

@@ -1,0 +1,139 @@
+"""What Word shows finally is read, whatever element it stands in; the rest is named."""
+
+import io
+import zipfile
+
+import pytest
+
+from backend.errors import BadRequest
+from backend.parsing.documents import read
+
+W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+STRICT = "http://purl.oclc.org/ooxml/wordprocessingml/main"
+SPACES = (
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" xmlns:v="urn:schemas-microsoft-com:vml" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math" xmlns:x="urn:unknown" '
+    'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+)
+NOT, VT = "<w:r><w:t>未见</w:t></w:r>", "<w:r><w:t>室速</w:t></w:r>"
+
+
+def package(body: str, main: str = "word/document.xml", space: str = W, **parts: str) -> bytes:
+    file = io.BytesIO()
+    relation = f'<Relationship Type="x/officeDocument" Target="/{main}"/>'
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("_rels/.rels", f"<Relationships>{relation}</Relationships>")
+        archive.writestr(main, f'<w:document xmlns:w="{space}" {SPACES}><w:body>{body}</w:body></w:document>')
+        for name, content in parts.items():
+            archive.writestr(f"word/{name}.xml", f'<w:{name} xmlns:w="{space}">{content}</w:{name}>')
+    return file.getvalue()
+
+
+def p(inside: str, properties: str = "") -> str:
+    return f"<w:p><w:pPr>{properties}</w:pPr>{inside}</w:p>"
+
+
+def said(body: str) -> str:
+    return read(package(body), "a.docx").texts[0]
+
+
+def char(kind: str) -> str:
+    return f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>'
+
+
+SHOWN = {
+    "insertion": f"<w:ins>{NOT}</w:ins>",
+    "moved to": f"<w:moveTo>{NOT}</w:moveTo>",
+    "control": f"<w:sdt><w:sdtPr/><w:sdtContent>{NOT}</w:sdtContent></w:sdt>",
+    "smart tag": f"<w:smartTag>{NOT}</w:smartTag>",
+    "custom XML": f"<w:customXml>{NOT}</w:customXml>",
+    "link": f"<w:hyperlink>{NOT}</w:hyperlink>",
+    "simple field": f"<w:fldSimple>{NOT}</w:fldSimple>",
+    "field": f"{char('begin')}<w:r><w:instrText>IF</w:instrText></w:r>{char('separate')}{NOT}{char('end')}",
+    "nested field": f"{char('begin')}{char('begin')}{VT}{char('end')}{char('separate')}{NOT}{char('end')}",
+    "field without an end": f"{char('begin')}{NOT}",
+    "unknown element": f"<x:any><x:more>{NOT}</x:more></x:any>",
+    "ruby": f"<w:r><w:ruby><w:rt>{VT}</w:rt><w:rubyBase>{NOT}</w:rubyBase></w:ruby></w:r>",
+    "one branch": f"<mc:AlternateContent><mc:Choice>{NOT}</mc:Choice>"
+    f"<mc:Fallback>{VT}</mc:Fallback></mc:AlternateContent>",
+    "bidirectional": f'<w:dir w:val="ltr">{NOT}</w:dir>',
+    "hidden beside": f'{NOT}<w:r><w:rPr><w:vanish/></w:rPr><w:t>室速</w:t></w:r>',
+    "deletion beside": f"{NOT}<w:del><w:r><w:delText>大量</w:delText></w:r></w:del>",
+    "moved away beside": f"{NOT}<w:moveFrom>{VT}</w:moveFrom>",
+    "drop-down": '<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:ddList><w:result w:val="1"/>'
+    '<w:listEntry w:val="可见"/>'
+    f'<w:listEntry w:val="未见"/></w:ddList></w:ffData></w:fldChar></w:r>{char("separate")}{char("end")}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", SHOWN.values(), ids=SHOWN)
+def test_a_negation_is_read_wherever_word_shows_it(inside: str) -> None:
+    assert said(p(f"{inside}{VT}")) == "未见室速"
+
+
+def test_controls_around_blocks_rows_and_cells_are_read_and_deleted_ones_are_not() -> None:
+    def control(inside: str) -> str:
+        return f"<w:sdt><w:sdtContent>{inside}</w:sdtContent></w:sdt>"
+
+    def cell(text: str, properties: str = "") -> str:
+        return f"<w:tc><w:tcPr>{properties}</w:tcPr>{p(f'<w:r><w:t>{text}</w:t></w:r>')}</w:tc>"
+
+    rows = (
+        f"<w:tr>{control(cell('一'))}{cell('二')}{cell('三', '<w:cellDel/>')}</w:tr>"
+        f"{control(f'<w:tr>{cell(chr(0x56DB))}</w:tr>')}<w:tr><w:trPr><w:del/></w:trPr>{cell('五')}</w:tr>"
+    )
+    assert said(f"{control(p(NOT))}<w:tbl>{rows}</w:tbl>{p(VT)}") == "未见\n一\t二\n四\n室速"
+
+
+def test_a_deleted_paragraph_mark_joins_paragraphs_and_a_text_box_follows_its_paragraph() -> None:
+    assert said(p(NOT, "<w:rPr><w:del/></w:rPr>") + p(VT)) == "未见室速"
+    box = f"<w:r><w:pict><v:textbox><w:txbxContent>{p(VT)}</w:txbxContent></v:textbox></w:pict></w:r>"
+    assert said(p(f"{box}{NOT}")) == "未见\n室速"
+
+
+def test_signs_are_read_as_word_shows_them() -> None:
+    signs = (
+        '<w:noBreakHyphen/><w:softHyphen/><w:tab/><w:sym w:font="Symbol" w:char="F0B1"/><w:t>2</w:t><w:br/><w:ptab/>'
+    )
+    assert said(p(f"<w:r><w:t>1</w:t>{signs}<w:t>3</w:t></w:r>")) == "1-\t±2\n\t3"
+    half = "<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>"
+    assert said(p(f"<m:oMath>{half}</m:oMath>")) == "1/2"
+
+
+def test_what_is_not_read_is_named() -> None:
+    hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>x</w:t></w:r>"
+    body = p(f"{NOT}<w:r><w:drawing><a:blip/></w:drawing></w:r>{hidden}") + "<w:altChunk/>"
+    found = read(package(body, hdr=p(VT), footnotes=p(VT), ftr=p("")), "a.docx")
+    assert found.left_out == ("embedded document", "footnotes", "hidden text", "page header", "picture")
+
+
+def test_strict_files_other_endings_and_another_main_part_are_read() -> None:
+    for name in ("a.docx", "a.doc", "a.txt", "a"):
+        assert read(package(p(NOT), "doc/main.xml", STRICT), name).texts == ["未见"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"%PDF-1.7", "PDF"),
+        (b"<html><body>x", "web page"),
+        (b"MIME-Version: 1.0\n", "MHTML"),
+        (bytes.fromhex("d0cf11e0a1b11ae1"), "old"),
+        (package("", "xl/workbook.xml"), "Excel"),
+        (b"{\\rtf1\\ansi {\\deleted x}}", "deleted"),
+        (package(p("")), "no text"),
+        (package("", comments=p(VT)), "comments"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.txt", "a.docx"])
+def test_other_documents_are_refused_by_name(data: bytes, why: str, name: str) -> None:
+    with pytest.raises(BadRequest, match=why):
+        read(data, name)
+
+
+def test_rtf_is_read_whatever_its_name() -> None:
+    gbk = "".join(f"\\'{byte:02x}" for byte in "窦性心律".encode("gbk"))
+    for body in (gbk.encode(), "窦性心律".encode("gbk"), b"\\uc1\\u31398?\\u24615?\\u24515?\\u24459?"):
+        for name in ("a.rtf", "a.txt", "a.doc"):
+            found = read(b"{\\rtf1\\ansi\\ansicpg936 " + body + b"{\\header x}\\par}", name)
+            assert (found.texts[0].strip(), found.left_out) == ("窦性心律", ("page header",))
