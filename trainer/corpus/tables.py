@@ -18,7 +18,7 @@ LONGEST_CELL = 2**31 - 1
 
 def is_table(text: str, suffix: str) -> bool:
     """Whether the text is a table: by its name, or by a header that Label Studio writes."""
-    return suffix in SUFFIXES or "annotation_id" in _header(text) and text.lstrip()[:1] not in "[{"
+    return suffix in SUFFIXES or ("annotation_id" in _header(text) and text.lstrip()[:1] not in "[{")
 
 
 def rows_of(text: str, path: Path) -> list[dict[str, Any]]:
