@@ -7,8 +7,8 @@
     \\u{20}<TAB>O
 
 A character that cannot be seen (white space, controls, unassigned) and the backslash are written as `\\u{hex}`, in tags
-too, so that every text comes back exactly. Comment lines start with `# `; the character # does not, a tab follows it. Files of others have a
-blank or a tab between the columns, no escapes, and any scheme of `trainer.corpus.tagging`.
+too, so that every text comes back exactly. Comment lines start with `# `; the character # does not, a tab follows it.
+Files of others have a blank or a tab between the columns, no escapes, and any scheme of `trainer.corpus.tagging`.
 """
 
 from __future__ import annotations

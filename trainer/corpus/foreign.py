@@ -1,6 +1,7 @@
 """Rows of other annotation tools as rows of `ecgal convert`: `{"task_id", "text", "spans"}`.
 
-    doccano   {"text", "entities": [{"start_offset", "end_offset", "label"}]}, {"text" or "data", "label": [[s, e, label]]}
+    doccano   {"text", "entities": [{"start_offset", "end_offset", "label"}]},
+              {"text" or "data", "label": [[start, end, label]]}
     CLUENER   {"text", "label": {label: {mention: [[start, end]]}}}, the end inclusive
     CMeEE     {"text", "entities": [{"start_idx", "end_idx", "type", "entity"}]}
     CCKS      {"originalText", "entities": [{"start_pos", "end_pos", "label_type"}]}

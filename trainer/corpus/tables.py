@@ -1,4 +1,4 @@
-"""CSV and TSV exports of Label Studio as rows of JSON-MIN: regions stand in a column as JSON (label-studio-sdk 2.1.2)."""
+"""CSV and TSV exports of Label Studio as rows of JSON-MIN; regions are JSON in a cell (label-studio-sdk 2.1.2)."""
 
 from __future__ import annotations
 
