@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from backend.errors import CorpusError
-from cli.corpus import annotators_option, label_config_option, read_config
+from cli.corpus import annotators_option, check_marked, label_config_option, read_config
 from cli.project import json_option, show
 from trainer.corpus import FORMS, Corpus, Form, form_of, read, write
 from trainer.corpus.model import reasons
@@ -46,6 +46,7 @@ def convert(
     if not corpus.dataset.reports:
         told = ", ".join(f"{reason} ({n})" for reason, n in list(reasons(corpus.dataset.rejects).items())[:3])
         raise CorpusError("No usable annotation in", source, f"most frequent reasons: {told}")
+    check_marked(corpus, source)
     write(corpus, output, chosen)
     show({"output": str(output), "format": chosen, **summary(corpus)}, as_json, _table)
 

@@ -12,6 +12,7 @@ from backend.errors import CorpusError, LabelConfigError
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from trainer.corpus import Corpus, read
 from trainer.corpus.files import text_of
+from trainer.corpus.model import reasons
 from trainer.dataset import Annotators
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -43,7 +44,19 @@ def read_data(data: Path, label_config: Path | None, annotators: str) -> Corpus:
     corpus = read(data, read_config(label_config), cast(Annotators, annotators))
     if not corpus.dataset.reports:
         raise CorpusError("No usable annotation in", data, "`ecgal convert --rejects FILE` tells why")
+    check_marked(corpus, data)
     return corpus
+
+
+def check_marked(corpus: Corpus, path: Path) -> None:
+    """Raise CorpusError when no report has a span: such a file teaches that there is nothing to find."""
+    if corpus.ledger.spans.kept:
+        return
+    if corpus.ledger.spans.found:
+        told = ", ".join(f"{reason} ({n})" for reason, n in list(reasons(corpus.dataset.rejects).items())[:3])
+        raise CorpusError("None of the marked spans can be used in", path, f"most frequent reasons: {told}")
+    hint = "give an export with labelled regions; a form that is not known, or tasks nobody annotated, look like this"
+    raise CorpusError("Nothing is marked in", path, hint)
 
 
 def read_config(path: Path | None) -> LabelConfig | None:

@@ -8,6 +8,7 @@
 
 A character that cannot be seen (white space, controls, unassigned) and the backslash are written as `\\u{hex}`, in tags
 too, so that every text comes back exactly. Comment lines start with `# `; the character # does not, a tab follows it.
+Files of others have a blank or a tab between the columns, no escapes, and any scheme of `trainer.corpus.tagging`.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import CorpusError
-from backend.ner.alignment import spans_to_tags, tags_to_spans
+from backend.ner.alignment import spans_to_tags
 from backend.ner.scheme import LabelScheme
-from backend.ner.spans import Span
+from trainer.corpus.tagging import TAG, Row, TagReader
 from trainer.dataset import Report
 
 ESCAPE = re.compile(r"\\u\{([0-9a-f]{1,6})\}")
 IDS = re.compile(r"# task_id = (\d{1,19}) annotation_id = (\d{1,19})")
 LABELS = "# labels = "
+SUFFIXES = (".conll", ".bio", ".bmes", ".bioes")
+DOCUMENT = "-DOCSTART-"
+TAGGED = re.compile(r"^.?[ \t](O|[BIMESLU][-_]\S+)\r?$|-X- _ \S+\r?$")
 SECRET = ("Z", "C")
 """Unicode categories that nobody sees: separators and controls."""
 
@@ -68,12 +72,25 @@ def characters(text: str) -> NDArray[np.int64]:
     return np.stack([starts, starts + 1], axis=1)
 
 
+def is_conll(text: str, suffix: str) -> bool:
+    """Whether the text is CoNLL: by its name, or because each of its first lines ends in a tag."""
+    lines = [line for line in text[:2000].split("\n", 20)[:8] if line.strip()]
+    tagged = len(lines) > 1 and all(TAGGED.search(line) or line.startswith(DOCUMENT) for line in lines)
+    return text.startswith(LABELS) or suffix in SUFFIXES or tagged
+
+
 def decode(text: str, path: Path) -> tuple[list[Report], tuple[str, ...]]:
     """Reports and labels of a file, also of one without comments; raises CorpusError that names the line."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = ["" if line.startswith(DOCUMENT) else line for line in lines]
+    if foreign := next((place for place, line in enumerate(lines, start=1) if " -X- " in line), 0):
+        what = f"The CoNLL 2003 export of Label Studio (line {foreign}) is cut at blanks and cannot be read"
+        raise CorpusError(what, path, "export JSON from Label Studio")
+    own = text.startswith(LABELS)
     blocks = list(_blocks(lines))
     named = [tuple(map(unescape, line[len(LABELS) :].split())) for line in lines if line.startswith(LABELS)]
-    rows = [[_row(line, place, path) for place, line in block if not line.startswith("# ")] for block in blocks]
+    rows = [[_row(line, place, path, own) for place, line in block if not _is_comment(line)] for block in blocks]
+    tags = TagReader.of([row for block in rows for row in block], path, own)
     used = {tag[2:] for block in rows for _, tag, _ in block if tag != "O"}
     labels = tuple(dict.fromkeys([*(named[0] if named else ()), *sorted(used)]))
     ids = [next((found for _, line in block if (found := IDS.fullmatch(line))), None) for block in blocks]
@@ -82,7 +99,8 @@ def decode(text: str, path: Path) -> tuple[list[Report], tuple[str, ...]]:
     for block, found in zip(rows, ids, strict=True):
         task_id, annotation_id = (int(found[1]), int(found[2])) if found else (free, 0)
         free += not found
-        reports.append(_report(block, task_id, annotation_id, LabelScheme(labels), path))
+        characters = "".join(character for character, _, _ in block)
+        reports.append(Report(task_id, annotation_id, characters, tuple(tags.spans(block))))
     return reports, labels
 
 
@@ -93,32 +111,22 @@ def _blocks(lines: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
         if line:
             block.append((place, line))
             continue
-        if any(IDS.fullmatch(line) or not line.startswith("# ") for _, line in block):
+        if any(IDS.fullmatch(line) or not _is_comment(line) for _, line in block):
             yield block
         block = []
 
 
-def _row(line: str, place: int, path: Path) -> tuple[str, str, int]:
+def _is_comment(line: str) -> bool:
+    """Whether the line is one of ours; in files with a blank between the columns, # can be a character."""
+    return line.startswith("# ") and not TAG.fullmatch(line[2:])
+
+
+def _row(line: str, place: int, path: Path, own: bool) -> Row:
     """Character, tag and number of a line."""
     written, _, tag = line.partition("\t") if "\t" in line else line.rpartition(" ")
-    character, tag = unescape(written), unescape(tag)
-    if len(character) != 1:
+    character, tag = (unescape(written), unescape(tag)) if own else (written or " ", tag.strip())
+    if len(character) != 1 or (not own and line == tag):
         raise CorpusError(f"Line {place} does not hold one character and its tag", path)
-    if tag != "O" and (tag[:2] not in ("B-", "I-") or len(tag) < 3):
-        raise CorpusError(f"Line {place} has a tag that is not O, B-label or I-label", path)
+    if not TAG.fullmatch(tag):
+        raise CorpusError(f"Line {place} has a tag that is not O, B-label or I-label, or one of BMES or BIOES", path)
     return character, tag, place
-
-
-def _report(
-    rows: Sequence[tuple[str, str, int]], task_id: int, annotation_id: int, scheme: LabelScheme, path: Path
-) -> Report:
-    before = "O"
-    for _, tag, place in rows:
-        if tag.startswith("I-") and before[2:] != tag[2:]:
-            raise CorpusError(f"Line {place} goes on with a span that no B- tag began", path)
-        before = tag
-    text = "".join(character for character, _, _ in rows)
-    ids = {tag: i for i, tag in enumerate(scheme.tags)}
-    tags = np.array([ids[tag] for _, tag, _ in rows], dtype=np.int64)
-    spans: list[Span] = tags_to_spans(tags, characters(text), scheme)
-    return Report(task_id, annotation_id, text, tuple(spans))

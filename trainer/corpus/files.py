@@ -1,4 +1,4 @@
-"""Files as text and JSON: gzip or not, with or without a byte order mark, one value or one a line."""
+"""Files as text and JSON: gzip or not, UTF-8, UTF-16 or GB18030, one value or one a line."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from backend.errors import CorpusError
+from backend.errors import BadRequest, CorpusError
+from backend.parsing.documents import decode
 
 GZIP = b"\x1f\x8b"
 
 
-def text_of(path: Path) -> str:
-    """The file's text, decompressed if it is gzip; raises CorpusError when it is no UTF-8 text."""
+def content_of(path: Path) -> bytes:
+    """The file's content, decompressed if it is gzip; raises CorpusError."""
     try:
         content = path.read_bytes()
-        content = gzip.decompress(content) if content.startswith(GZIP) else content
+        return gzip.decompress(content) if content.startswith(GZIP) else content
     except (OSError, EOFError, zlib.error) as error:
         raise CorpusError(f"Cannot read ({_told(error)})", path) from None
+
+
+def text_of(path: Path) -> str:
+    """The file's text; raises CorpusError when it is none."""
+    return decoded(content_of(path), path)
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """Text in UTF-8, else with the byte order mark of UTF-16, else in GB18030; raises CorpusError for anything else."""
     try:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        hint = "text in another encoding must be saved as UTF-8, for example with `iconv -f gb18030 -t utf-8`"
-        raise CorpusError(f"Not UTF-8 text (byte {error.start})", path, hint) from None
+    except UnicodeDecodeError:
+        pass
+    try:
+        return decode(content)
+    except BadRequest as error:
+        told = f"Neither UTF-8 nor GB18030 text ({error.what}: {error.value})"
+        raise CorpusError(told, path, "give a JSON export of Label Studio") from None
 
 
 def json_values(text: str, path: Path) -> list[Any]:
@@ -43,9 +57,9 @@ def json_values(text: str, path: Path) -> list[Any]:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether the first line holds a whole JSON object."""
+    """Whether the first line holds a whole JSON object or list."""
     try:
-        return isinstance(json.loads(text.lstrip().partition("\n")[0]), dict)
+        return isinstance(json.loads(text.lstrip().partition("\n")[0]), dict | list)
     except (ValueError, RecursionError):
         return False
 

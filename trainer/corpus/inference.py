@@ -28,7 +28,7 @@ def infer(tasks: Sequence[Task], path: Path) -> LabelConfig:
     regions = [(task, region) for task in tasks for region in _regions(task)]
     pairs = Counter((str(region.get("from_name")), str(region.get("to_name"))) for _, region in regions)
     if not pairs:
-        raise CorpusError("No labelled span to tell the labels by in", path, HINT)
+        raise CorpusError("Nothing is marked: no labelled span in", path, f"annotate first, or {HINT}")
     if len(pairs) > 1:
         choices = ", ".join(f"{name} on {target} ({n})" for (name, target), n in pairs.most_common())
         raise CorpusError(f"Spans of several controls in {path}", choices, HINT)

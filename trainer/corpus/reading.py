@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import task_text
-from trainer.corpus import conll, stored
-from trainer.corpus.files import json_values, text_of
+from trainer.corpus import archives, conll, stored, tables
+from trainer.corpus.files import content_of, decoded, json_values, text_of
+from trainer.corpus.foreign import adopt
 from trainer.corpus.inference import infer
 from trainer.corpus.model import Corpus, Ledger, Tally
 from trainer.corpus.tasks import PLAIN, Task, tasks_of
 from trainer.dataset import Annotators, Report, Taken, frozen, span_count, take
-
-CONLL_SUFFIXES = (".conll", ".bio")
 
 
 def read(path: Path, config: LabelConfig | None = None, annotators: Annotators = "ground-truth") -> Corpus:
@@ -52,11 +52,31 @@ def _tasks(path: Path, config: LabelConfig | None) -> tuple[list[Task], LabelCon
         raise CorpusError("There is no file", path)
     if path.is_dir():
         return _own_form(*stored.load(path), config)
-    text = text_of(path)
-    if text.startswith(conll.LABELS) or Path(path.name.removesuffix(".gz")).suffix in CONLL_SUFFIXES:
-        return _own_form(*conll.decode(text, path), config)
-    tasks = tasks_of(json_values(text, path), config)
-    return tasks, config or (infer(tasks, path) if tasks else PLAIN)
+    content = content_of(path)
+    files = archives.members(content, path) if content.startswith(archives.ZIP) else [(path.name, content)]
+    texts = [(_suffix(name), decoded(one, path)) for name, one in files]
+    conlls = [text for suffix, text in texts if conll.is_conll(text, suffix)]
+    if conlls and len(texts) == 1:
+        return _own_form(*conll.decode(conlls[0], path), config)
+    if conlls:
+        raise CorpusError("Several files, some of them CoNLL, are in the archive", path, "give one of them")
+    values = [value for suffix, text in texts for value in _values(text, suffix, path)]
+    # The report's key, by which rows of one task are known, is told by the spans.
+    config = config or (infer(tasks_of(values, None), path) if values else PLAIN)
+    return tasks_of(values, config), config
+
+
+def _values(text: str, suffix: str, path: Path) -> list[Any]:
+    """The rows or tasks of a file."""
+    if tables.is_table(text, suffix):
+        return list(tables.rows_of(text, path))
+    if suffix == ".ann" or re.match(r"T\d+\t\S+ \d+ \d+\t", text):
+        raise CorpusError("Annotations of BRAT are not read", path, "export JSON from Label Studio")
+    return adopt(json_values(text, path), path)
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name.removesuffix(".gz")).suffix.lower()
 
 
 def _own_form(

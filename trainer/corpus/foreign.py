@@ -1,0 +1,126 @@
+"""Rows of other annotation tools as rows of `ecgal convert`: `{"task_id", "text", "spans"}`.
+
+    doccano   {"text", "entities": [{"start_offset", "end_offset", "label"}]},
+              {"text" or "data", "label": [[start, end, label]]}
+    CLUENER   {"text", "label": {label: {mention: [[start, end]]}}}, the end inclusive
+    CMeEE     {"text", "entities": [{"start_idx", "end_idx", "type", "entity"}]}
+    CCKS      {"originalText", "entities": [{"start_pos", "end_pos", "label_type"}]}
+    spaCy     [text, {"entities": [[start, end, label]]}], also under {"classes", "annotations": [...]}
+    Prodigy   {"text", "spans": [{"start", "end", "label"}], "answer"}
+
+Ends are exclusive, except where the mention beside them shows that they are not. A row that may be annotated in a way
+not known here is refused by the name of its key: kept as a report without entities it would teach the wrong thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from backend.errors import CorpusError
+from trainer.corpus.tasks import is_flat_row, is_span_row
+
+Row = dict[str, Any]
+
+TEXTS = ("text", "data", "originalText", "content", "sentence")
+ENTITIES = ("entities", "label", "labels", "spans", "annotations", "ner", "entity")
+STARTS = ("start", "start_offset", "start_idx", "start_pos", "begin")
+ENDS = ("end", "end_offset", "end_idx", "end_pos")
+LABELS = ("label", "type", "label_type", "entity_type", "tag")
+MENTIONS = ("mention", "text", "entity", "word")
+SUSPECTS = {*ENTITIES, "tags", "ner_tags", "bio", "bio_tags", "bio tags", "paragraphs", "tag", "cats", "relations"}
+HARMLESS = {"relations", "comments", "meta", "metadata", "tokens"}
+"""Keys of a row with entities, or of one nobody annotated, whose lists and objects are no entities."""
+
+HINT = 'give a JSON export of Label Studio, or lines of {"text": …, "spans": [{"start", "end", "label"}]}'
+
+
+def adopt(values: Sequence[Any], path: Path) -> list[Any]:
+    """The values with the rows of other tools as rows of ours; raises CorpusError that names row and key."""
+    if len(values) == 2 and isinstance(values[0], str) and isinstance(values[1], dict):
+        values = [list(values)]
+    if len(values) == 1 and isinstance(values[0], dict) and {"classes", "annotations"} <= set(values[0]):
+        values = [value for value in values[0]["annotations"] or () if value is not None]
+    return [_adopted(value, place, path) for place, value in enumerate(values, start=1)]
+
+
+def _adopted(value: Any, place: int, path: Path) -> Any:
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
+        value = {"text": value[0], **value[1]}
+    if not isinstance(value, dict) or isinstance(value.get("data"), dict):
+        return value
+    if is_span_row(value) or is_flat_row(value):
+        return value
+    text = next((value[key] for key in TEXTS if isinstance(value.get(key), str)), None)
+    known = {key: spans for key in ENTITIES if (spans := _spans(value.get(key), text or "", place, path)) is not None}
+    filled = [key for key in known if known[key]]
+    _check_keys(value, filled or list(known), place, path)
+    if text is None or (not known and "answer" not in value):
+        return value
+    spans = known[filled[0]] if filled else []
+    answer, relations = value.get("answer"), value.get("relations")
+    return {"task_id": value.get("id"), "text": text, "spans": spans, "answer": answer, "relations": relations}
+
+
+def _check_keys(row: Row, known: Sequence[str], place: int, path: Path) -> None:
+    """Refuse a row in which another key than the known one may hold annotations."""
+    for key, value in row.items():
+        if key in known[:1] or value in (None, "", [], {}) or (known and key.lower() in HARMLESS):
+            continue
+        listed = isinstance(value, list | dict) and not known and key.lower() not in HARMLESS
+        if listed or key.lower() in SUSPECTS:
+            raise CorpusError(
+                f'Row {place} may be annotated in a form not known, under the key "{key}", in', path, HINT
+            )
+
+
+def _spans(value: Any, text: str, place: int, path: Path) -> list[Row] | None:
+    """The entities as spans with exclusive ends, None when the value has no known form."""
+    if isinstance(value, dict):
+        entities = _cluener(value)
+    elif isinstance(value, list):
+        entities = [entity for one in value if (entity := _entity(one))]
+        entities = entities if len(entities) == len(value) else None
+    else:
+        return None
+    return None if entities is None else [_fitted(entity, text, place, path) for entity in entities]
+
+
+def _cluener(value: Row) -> list[Row] | None:
+    if not all(isinstance(mentions, dict) for mentions in value.values()):
+        return None
+    return list(_mentions(value)) if all(_is_pairs(p) for m in value.values() for p in m.values()) else None
+
+
+def _mentions(value: Row) -> Iterator[Row]:
+    for label, mentions in value.items():
+        for mention, pairs in mentions.items():
+            yield from ({"start": s, "end": e, "label": label, "mention": mention} for s, e in pairs)
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(p, list) and [type(n) for n in p] == [int, int] for p in value)
+
+
+def _entity(value: Any) -> Row | None:
+    """Start, end, label and where given the mention of an entity; None when it lacks one of the three."""
+    if isinstance(value, list) and [type(part) for part in value] == [int, int, str]:
+        return dict(zip(("start", "end", "label"), value, strict=True))
+    if not isinstance(value, dict):
+        return None
+    keys = {"start": STARTS, "end": ENDS, "label": LABELS, "mention": MENTIONS}
+    found = {name: next((value[key] for key in known if key in value), None) for name, known in keys.items()}
+    whole = type(found["start"]) is type(found["end"]) is int and isinstance(found["label"], str)
+    unclear = "end_idx" in value and not isinstance(found["mention"], str)
+    return found if whole and not unclear else None
+
+
+def _fitted(entity: Row, text: str, place: int, path: Path) -> Row:
+    """The entity with an exclusive end, which its mention tells from an inclusive one."""
+    start, end, mention = entity["start"], entity["end"], entity.get("mention")
+    if isinstance(mention, str) and text[start:end] != mention:
+        if text[start : end + 1] != mention:
+            raise CorpusError(f"Row {place}: the mention at {start}..{end} is not what the text holds there, in", path)
+        end += 1
+    return {"start": start, "end": end, "label": entity["label"]}
