@@ -191,7 +191,7 @@ def _rtf(data: bytes) -> Contents:
         raise BadRequest("This kind of document cannot be read", "RTF with hidden or deleted text", "save it as .docx")
     escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
     try:
-        text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")
+        text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")  # type: ignore[no-untyped-call]  # striprtf has no annotations
     except Exception as error:
         raise BadRequest("The RTF document is damaged", type(error).__name__, "save it as .docx") from None
     names = {
