@@ -15,6 +15,9 @@ LABEL_STUDIO := .label-studio/venv
 INSTALLED := .venv/.installed
 LABEL_STUDIO_INSTALLED := .label-studio/.installed-$(LABEL_STUDIO_VERSION)
 
+# A process that native code ends leaves its stack.
+export PYTHONFAULTHANDLER := 1
+
 # Package folders that pip is told of and does not find are a warning a line; everything else is shown.
 QUIET := 2> >(grep -v "is ignored: it is neither a file nor a directory" >&2 || true)
 PIP_OPTIONS := --quiet --disable-pip-version-check
@@ -36,14 +39,14 @@ demo-annotate: setup
 ## make test            everything: checks, all tests, a real Label Studio
 .PHONY: test
 test: setup label-studio browser check
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-e2e test-parts
+	@$(MAKE) --no-print-directory --jobs 2 test-e2e test-parts
 
-# Side by side: the end-to-end tests mostly wait for processes that they have started.
+# Side by side: the end-to-end tests mostly wait for processes that they have started. Each line says whose it is.
 .PHONY: test-e2e test-parts
 test-e2e:
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -vv -m e2e 2>&1 | sed -u 's/^/[e2e] /'
 test-parts:
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e" 2>&1 | sed -u 's/^/[parts] /'
 
 ## make test-fast       the tests that start no Label Studio and train nothing
 .PHONY: test-fast

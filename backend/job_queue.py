@@ -40,16 +40,19 @@ JOB_TIMEOUT = 12 * 3600
 """Seconds; the round's own limit is ECG_TRAIN_MINUTES, this only catches what hangs."""
 FAILURE_TTL = 7 * 24 * 3600
 RESULT_TTL = PROGRESS_TTL = 24 * 3600
+SIGNAL = "signal"
+"""Key of a job's meta data."""
 ALIVE = {JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED}
 
 
 @dataclass(frozen=True)
 class JobView:
-    """A job that waits or runs; `state` is RQ's word for it."""
+    """A job that waits or runs; `state` is RQ's word for it, `signal` what ended its process when it ran last."""
 
     id: str
     kind: Kind
     state: str
+    signal: str = ""
 
 
 class JobQueue(Hints):
@@ -132,7 +135,15 @@ class JobQueue(Hints):
     def jobs(self, project: str, kind: Kind) -> list[JobView]:
         """Jobs of the project that wait or run, shards of a ranking among them."""
         states = self._states(project, kind).items()
-        return [JobView(job_id, kind, state.value) for job_id, state in states if state and state in ALIVE]
+        alive = [(job_id, state) for job_id, state in states if state and state in ALIVE]
+        return [JobView(job_id, kind, state.value, self.signal(job_id)) for job_id, state in alive]
+
+    def signal(self, job_id: str) -> str:
+        """Name of the signal that ended the job's process when it ran last (SIGKILL, SIGSEGV); "" for none."""
+        try:
+            return str(Job.fetch(job_id, connection=self.redis).meta.get(SIGNAL, ""))
+        except NoSuchJobError:
+            return ""
 
     def ahead(self, job: JobView) -> list[str]:
         """Jobs of all projects that run or wait before a waiting one, in the order of their turn."""
@@ -238,6 +249,24 @@ class JobQueue(Hints):
     def progress(self, project: str, kind: Kind) -> dict[str, Any]:
         """What the running job published last; empty when none runs."""
         return _loads(self.redis.get(key(project, f"progress:{kind}")))
+
+
+def remember_signal(job: Job, name: str) -> None:
+    """Keep the signal that ended the job's process with the job; `JobQueue.signal` tells it."""
+    job.meta[SIGNAL] = name
+    job.save_meta()  # type: ignore[no-untyped-call]
+
+
+def ended_by(name: str) -> str:
+    """What a signal's name means for an operator; "" for none.
+
+    >>> ended_by("SIGKILL")
+    ' (by SIGKILL: too little memory, or somebody stopped it)'
+    """
+    causes = {"SIGKILL": "too little memory, or somebody stopped it", "SIGTERM": "somebody stopped it"}
+    return (
+        f" (by {name}: {causes.get(name, 'a fault in native code, whose stack is in the worker log')})" if name else ""
+    )
 
 
 def job_id_of(project: str, kind: Kind, number: int) -> str:

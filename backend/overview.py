@@ -199,6 +199,7 @@ def _jobs(parts: Parts, project: str, kind: Kind) -> list[dict[str, Any]]:
             "id": job.id,
             "kind": job.kind,
             "state": job.state,
+            "signal": job.signal,
             "progress": progress if job.state == "started" else {},
             "behind": None if job.state == "started" else _behind(parts, job),
         }

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from backend.job_queue import ended_by
+
 SCORES = ("precision", "recall", "f1")
 LINKS = 5
 """Links to tasks below a line."""
@@ -157,6 +159,8 @@ def _job(job: dict[str, Any]) -> str:
     if "stages" in progress:
         stage += f" (stage {progress['stage_number']} of {progress['stages']})"
     parts = [f"{job['kind']:<9} {job['state']}", stage]
+    if job["signal"]:
+        parts.append(f"once more, its process was ended{ended_by(job['signal'])}")
     if job["behind"]:
         parts.append(_behind(job["kind"], job["behind"]))
     if "steps" in progress:

@@ -87,6 +87,7 @@ def start(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
         "ECG_HOME": str(settings.home),
         processes.MARKER: str(settings.home),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",  # a process that native code ends leaves its stack in the log
         "RQ_REDIS_URL": settings.redis_url,
     }
     if settings.base_model and Path(settings.base_model).exists():

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Callable
+from resource import struct_rusage
 
 from rq import worker_registration
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
+
+from backend.job_queue import remember_signal
 
 PASSWORD = "ECGAL_REDIS_PASSWORD"
 """Environment variable of a job's process: others can read its command line, but not its environment."""
@@ -43,6 +47,16 @@ class Worker(SpawnWorker):
             os.environ[PASSWORD] = kwargs["password"]
             kwargs["password"] = Hidden(kwargs["password"])
         super().fork_work_horse(job, queue)
+
+    def handle_work_horse_killed(
+        self, job: Job, retpid: int | None, ret_val: int | None, rusage: struct_rusage | None
+    ) -> None:
+        """Say which signal ended the job's process: RQ only knows its number, and runs the job again."""
+        super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
+        if ret_val is not None and os.WIFSIGNALED(ret_val):
+            name = signal.Signals(os.WTERMSIG(ret_val)).name
+            remember_signal(job, name)
+            self.log.error("Worker %s: the process of job %s was ended by %s", self.name, job.id, name)
 
     def clean_registries(self) -> None:
         """As RQ does, without its line every few seconds."""

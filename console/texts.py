@@ -153,6 +153,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "training.jobs": ("正在运行", "Running"),
     "training.idle": ("没有正在运行或等待的任务。", "Nothing runs or waits."),
     "training.waiting": ("等待中", "waiting"),
+    "training.signal": ("上次运行时进程被 {signal} 终止，正在重试", "runs again: {signal} ended its process"),
     "training.step": ("第 {step} / {steps} 步", "step {step} of {steps}"),
     "training.eta": ("约剩 {time}", "about {time} left"),
     "training.failed": ("上一次{kind}失败（{times} 次）：{reason}", "The last {kind} failed ({times}x): {reason}"),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from backend.errors import BackendError
+from backend.job_queue import ended_by, job_id_of
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import parse_label_config
 from backend.labelstudio.pool import count_missing, count_scored
@@ -73,7 +74,8 @@ class Reconciler:
         queue, registry, now = self.parts.queue, self.parts.registry, time.time()
         for number in queue.orphans(project):
             queue.give_back(project, number, now)
-            queue.failed(project, "retrain", f"round {number} was killed whenever it ran", now)
+            how = ended_by(queue.signal(job_id_of(project, "retrain", number)))
+            queue.failed(project, "retrain", f"round {number} was killed whenever it ran{how}", now)
         if queue.jobs(project, "retrain") or client.fingerprint(project) == registry.trained_fingerprint(project):
             return
         known = queue.pending(project).count
@@ -85,7 +87,8 @@ class Reconciler:
         """Let a ranking wait whose process ended whenever it ran, as one does that fails by itself."""
         jobs = self.parts.queue.given_up(project, "rank")
         if jobs:
-            reason = f"{', '.join(jobs)} was killed or ended whenever it ran: see the worker's log (too little memory?)"
+            told = [f"{job}{ended_by(self.parts.queue.signal(job))}" for job in jobs]
+            reason = f"{', '.join(told)} was killed or ended whenever it ran: see the worker's log"
             self.parts.queue.failed(project, "rank", reason, time.time())
             logger.warning("project %s: %s", project, reason)
 

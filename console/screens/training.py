@@ -129,6 +129,8 @@ def _job(desk: Desk, job: Row) -> None:
         return
     step, steps, eta = (progress.get(key) for key in ("step", "steps", "eta_seconds"))
     parts = [name, say.said(progress.get("stage"))]
+    if job["signal"]:
+        parts.append(say("training.signal", signal=job["signal"]))
     if "stages" in progress:
         parts.append(say("training.stage", number=progress["stage_number"], count=progress["stages"]))
     if steps:
