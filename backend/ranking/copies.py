@@ -51,7 +51,7 @@ def spans_in(text: str, bare: Iterable[Span], source: str = "") -> tuple[Span, .
     """What `bare_spans` gave for a copy, as ranges of this text; white space at the edges is left out.
 
     >>> spans_in("心率 ７２ 次／分", bare_spans("心率72次/分", [Span(2, 7, "HR")]))
-    (Span(start=3, end=10, label='HR', score=1.0, source=''),)
+    (Span(start=3, end=9, label='HR', score=1.0, source=''),)
     """
     kept = _kept(text)
     return tuple(Span(kept[s.start], kept[s.end - 1] + 1, s.label, 1.0, source) for s in bare if s.end <= len(kept))

