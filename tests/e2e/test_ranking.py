@@ -144,7 +144,7 @@ def test_shards_of_two_workers_leave_one_prediction_of_each_task(ranked: Pool) -
     version = ranked.aim(1)
     assert ranked.rank(ECG_SHARD="25").startswith("shared out")
     shards = ranked.parts.queue.jobs(ranked.project, "rank")
-    assert [job.state for job in shards] == ["queued"] * 5
+    assert [job.state for job in shards] == ["queued"], "as many as there are workers, one at least"
     assert ranked.rank(ECG_SHARD="25").startswith("shared out")
     assert ranked.parts.queue.jobs(ranked.project, "rank") == shards
     ranked.work(workers=2, ECG_SHARD="25")
