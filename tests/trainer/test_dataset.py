@@ -3,6 +3,7 @@ from typing import Any
 from backend.labelstudio.config import parse_label_config
 from backend.ner.spans import Span
 from backend.ranking.control import is_holdout
+from backend.ranking.copies import report_key
 from trainer.dataset import freeze, split, take
 
 CONFIG = parse_label_config(
@@ -80,11 +81,13 @@ def test_the_hash_changes_with_what_is_learnt_and_with_nothing_else() -> None:
     assert base != freeze([task(1, annotation(1, region(2, 7)))], CONFIG).hash
 
 
-def test_the_split_follows_the_task_ids() -> None:
-    reports = freeze([task(i, annotation(i)) for i in range(1, 51)], CONFIG).reports
+def test_the_split_follows_the_texts() -> None:
+    texts = {i: f"心率{i}次/分" for i in range(50, 100)}
+    reports = freeze([task(i, annotation(i), data={"text": text}) for i, text in texts.items()], CONFIG).reports
     train, holdout = split(reports, 0.2)
     assert len(train) + len(holdout) == 50
-    assert all(is_holdout(report.task_id, 0.2) for report in holdout)
+    assert 0 < len(holdout) < len(train)
+    assert [is_holdout(report_key(report.text), 0.2) for report in reports] == [report in holdout for report in reports]
 
 
 def test_regions_that_are_the_same_without_their_blank_edges_are_one_and_nobody_is_warned() -> None:
