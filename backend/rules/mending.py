@@ -31,10 +31,10 @@ _INVISIBLE = re.compile(
     "\U000e0000-\U000e01ef]"
 )
 
-_LINE_END = r"[ \t]*\r?\n[ \t]*"
+_LINE_END = r"[ \t]{0,40}\r?\n[ \t]{0,40}"
 _UNIT = (
-    r"(?:次|跳|搏|拍)[ \t]*(?:/|每分|分(?![析别]))|/[ \t]*(?:分(?![析别])|min)|(?:bpm|ppm|msec|ms|mv|mmhg|mm|kpa|μv|uv|mets)(?![a-z])"
-    r"|毫秒|毫伏|毫米|%|°(?!c)|[次阵对个秒](?=[ \t]*(?:[,。;、)\]|\r\n]|$))"
+    r"(?:次|跳|搏|拍)[ \t]*(?:/|每分|分(?![析别]))|/[ \t]*(?:分(?![析别])|min)|(?:bpm|ppm|mets)(?![a-z])"
+    r"|(?:msec|ms|mv|mmhg|mm|kpa|μv|uv)(?![a-z])|毫秒|毫伏|毫米|%|°(?!c)|[次阵对个秒](?=[ \t]*(?:[,。;、)\]|\r\n]|$))"
 )
 # A line end inside a reading, in the folded text: before a unit, inside a unit, behind what joins two numbers. Units
 # that begin words as well (次要, 对比) count only where nothing follows them.
