@@ -9,6 +9,7 @@ from backend.rules import lexicon, readings, tables, times
 from backend.rules.exercise import Exercise
 from backend.rules.fold import fold
 from backend.rules.memory import EMPTY_MEMORY, SpanMemory
+from backend.rules.names import LASTING, RATE, VALUE
 from backend.rules.negation import FINDING_LABELS, Silence, is_denied, silence
 
 # A remembered string with this smoothed share of labelled occurrences overrides the conditions of the lexicon.
@@ -16,7 +17,7 @@ _PROVEN = 0.9
 _RANK = {"lexicon:context": 0, "memory": 1}
 _BEATS = frozenset({"premature beats", "shortened with count", "allorhythmia", "shortened origin with count"})
 # The label of each kind of number.
-_LABEL_OF_KIND = {readings.RATE: "HR", readings.VALUE: "VALUE", readings.LASTING: "TIME"}
+_LABEL_OF_KIND = {RATE: "HR", VALUE: "VALUE", LASTING: "TIME"}
 # Estimated precision of the number rules on wording not seen while they were written.
 _SCORES = {
     "rate": 0.97,
@@ -29,6 +30,7 @@ _SCORES = {
     "ratio": 0.85,
     "range": 0.85,
     "table": 0.85,
+    "numeral": 0.85,
     "seconds": 0.8,
     "clock-time": 0.97,
     "duration": 0.9,

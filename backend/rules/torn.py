@@ -1,7 +1,7 @@
-"""Whether a number in the text is only a part of one: torn by a blank, a line end or a wrong sign, or with a letter in it.
+"""Whether a number is only a part of one: torn by a blank, a line end or a wrong sign, or with a letter in it.
 
-`7 2次/分`, `1 254次`, `0. 1mV`, `0。1mV`, `1O0次/分`, `l20次/分`, `三百20次`. What is torn may be one number or two, so it is
-left out. Two numbers are no parts of one where the number that both would make cannot be (`72 80次/分`).
+`7 2次/分`, `1 254次`, `0. 1mV`, `0。1mV`, `1O0次/分`, `l20次/分`, `三百20次`. What is torn may be one number or two, so
+it is left out. Two numbers are no parts of one where the number that both would make cannot be (`72 80次/分`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ _RIGHT = re.compile(
     rf"(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|(?:{_BLANKS})\.|。)|(?P<comma>,(?:{_BLANKS})?))(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)"
 )
 _REACH = 24  # characters looked at on either side
-# Letters that stand for digits: between digits, and alone before them (a lead of that name has a blank behind it).
-_LETTER_LEFT = re.compile(r"(?:[0-9][oоοqilzsbg]{1,2}|(?<![a-z])[oоοl]{1,2}|(?<![a-zi])i)$")
-_LETTER_RIGHT = re.compile(r"(?:[ \t]?[-~/→][ \t]?)?[oоοil|]{1,2}[0-9]|[ \t]?[十百千亿零〇○]|(?<=万)[0-9]")
+# Letters that stand for digits: between digits, and before them at the end of what is no word or lead.
+_LETTER_LEFT = re.compile(
+    r"[0-9][oоοqilzsbg]{1,2}$|(?<![a-z])(?!(?:ii|iii|avl|total|interval|sdnni)$)[a-z]{0,8}[oоοli]$"
+)
+_LETTER_RIGHT = re.compile(r"(?:[ \t]?[-~/→][ \t]?)?[oоοil]{1,2}[0-9]|[ \t]?[十百千亿零〇○]|(?<=万)[0-9]")
 _NUMERAL_LEFT = re.compile(rf"[{CHARACTERS}亿]$")
 
 
