@@ -56,9 +56,7 @@ def find(text: str, finding_ends: Collection[int], beat_ends: Collection[int]) -
     Times must be blanked out before. `finding_ends` are the ends of the findings that can be counted,
     `beat_ends` of those that are single beats: a small rate right after one of these counts beats.
     """
-    masked = patterns().names_with_digits.sub(lambda match: re.sub(r"[0-9]", "x", match[0]), text)
-    masked = patterns().administrative.sub(lambda match: "\x01" * len(match[0]), masked)
-    masked = patterns().axes.sub(lambda match: re.sub(r"(?<=[0-9°])[ \t](?=[ \t]*[+-]?[0-9])", "/", match[0]), masked)
+    masked = mask(text)
     reader = _Reader(masked, finding_ends, beat_ends)
     readings: list[Reading] = []
     for number in sorted(_numbers(masked), key=lambda number: number.start):
@@ -67,6 +65,13 @@ def find(text: str, finding_ends: Collection[int], beat_ends: Collection[int]) -
             reading = reader.read(number, previous)
             readings += [reading] if reading else []
     return readings
+
+
+def mask(text: str) -> str:
+    """The folded text, same length, without the digits of leads, ids and list numbers; axes set apart by / ."""
+    masked = patterns().names_with_digits.sub(lambda match: re.sub(r"[0-9]", "x", match[0]), text)
+    masked = patterns().administrative.sub(lambda match: "\x01" * len(match[0]), masked)
+    return patterns().axes.sub(lambda match: re.sub(r"(?<=[0-9°])[ \t](?=[ \t]*[+-]?[0-9])", "/", match[0]), masked)
 
 
 def _numbers(text: str) -> Iterator[_Number]:
