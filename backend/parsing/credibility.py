@@ -31,9 +31,9 @@ def credible_rate(layout: Layout, span: Span, quantity: Quantity) -> Quantity:
 def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[str]) -> Quantity:
     """The quantity without the numbers that cannot be what they are `called`: one name, or one for each number."""
     unit = fold(quantity.unit) if quantity.unit else None
-    limits = [plausibility.intervals().get(fold(name)) for name in called]
-    if len(limits) != len(quantity.parts):
-        limits = (limits if len(limits) == 1 else [None]) * len(quantity.parts)
+    n = len(quantity.parts)
+    names_of_parts = called if len(called) == n else called * n if len(called) == 1 else [""] * n
+    limits = [plausibility.intervals().get(fold(name)) for name in names_of_parts]
 
     def fits(limit: plausibility.Range | None) -> Fits:
         return lambda value: plausibility.is_measurement(value, unit, limit)

@@ -69,7 +69,9 @@ def read(text: str, start: int, end: int) -> Quantity:
     if text.startswith(_PERCENT, start, end):
         return replace(read(text, start + len(_PERCENT), end), unit="%")
     minute = _PER_MINUTE.match(text, start, end)
-    start = minute.end() if minute else start
+    if minute:
+        quantity = read(text, minute.end(), end)
+        return replace(quantity, unit="次/分") if quantity.unit == "次" else quantity
     numeral = _NUMERAL.match(text, start, end)
     if numeral:
         return _in_numerals(text, numeral, end)

@@ -4,8 +4,8 @@ The kind is the last word of kind (names.toml, `kinds`) between the reading befo
 sentence; a rate named again after a comma starts anew (平均心率正常，心室率90). Without one: words in brackets
 right behind the number, then the header of the table's column, else `other`. Words in a list are dealt out in order:
 最快/最慢心率分别为118、45次/分, 最慢/平均/最快 58/72/109bpm. A reading called 频率, or not named at all, after a run
-in the same sentence is the rate of that run (短阵室速2阵，最快频率145次/分): of the run, kind `other`. Rates that contradict
-their kinds (最慢132次/分，最快45次/分) are `other` as well.
+in the same sentence is the rate of that run (短阵室速2阵，最快频率145次/分): of the run, kind `other`. Rates that
+contradict their kinds (最慢132次/分，最快45次/分) are `other` as well.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from backend.ner.spans import Span
-from backend.parsing.report import Item, Moment
+from backend.parsing.report import Diagnosis, Event, HeartRate, Measurement, Moment
 from backend.rules.mending import Mended
 
-Told = TypeVar("Told", bound=Item | Moment)
+Told = TypeVar("Told", HeartRate, Measurement, Event, Diagnosis, Moment)
 
 
 def in_mended(mended: Mended, text: str, spans: Sequence[Span]) -> list[Span]:

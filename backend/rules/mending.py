@@ -36,13 +36,13 @@ _UNIT = (
     r"(?:次|跳|搏|拍)[ \t]*(?:/|每分|分(?![析别]))|/[ \t]*(?:分(?![析别])|min)|(?:bpm|ppm|mets)(?![a-z])"
     r"|(?:msec|ms|mv|mmhg|mm|kpa|μv|uv)(?![a-z])|毫秒|毫伏|毫米|%|°(?!c)|[次阵对个秒](?=[ \t]*(?:[,。;、)\]|\r\n]|$))"
 )
-# A line end inside a reading, in the folded text: before a unit, inside a unit, behind what joins two numbers. Units
+# A line end inside a reading, in the folded text: before a unit, inside a unit, beside what joins two numbers. Units
 # that begin words as well (次要, 对比) count only where nothing follows them.
 _WRAPPED = re.compile(
     rf"(?<![a-z0-9.,])[0-9]{{1,7}}(?:[.,][0-9]{{1,3}})?(?P<unit>{_LINE_END})(?={_UNIT})"
     rf"|[次跳搏拍](?P<per>{_LINE_END})(?=/[ \t]*(?:分(?![析别])|min))"
     rf"|[次跳搏拍][ \t]*/(?P<minute>{_LINE_END})(?=分(?![析别])|min)"
-    rf"|[0-9][ \t]?[-~/→](?P<joined>{_LINE_END})(?=[0-9])"
+    rf"|[0-9][ \t]?[-~/→](?P<joined>{_LINE_END})(?=[0-9])|[0-9](?P<chain>{_LINE_END})(?=[~/→][ \t]?[0-9])"
 )
 
 

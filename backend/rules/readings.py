@@ -81,6 +81,8 @@ def _numbers(text: str) -> Iterator[_Number]:
         amount = numerals.number(match["numeral"])
         if amount is not None and not _NO_NUMERAL_AFTER.search(text[: match.start()][-1:]):
             unit = match["unit"] or match["later"]
+            if unit_kinds().get(unit) == RATE and match["numeral"][-1] in "余多":
+                continue  # above a hundred is no rate
             yield _Number(match.start(), match.end(), (amount,), unit, in_numerals=True)
     for match in patterns().percent.finditer(text):
         said = match[0].removeprefix("百分之")
@@ -111,9 +113,9 @@ class _Reader:
         if verdict is None or not self._is_credible(number, lead, *verdict):
             return None
         kind, rule = verdict
-        start = number.start
-        if kind == RATE:
-            start = lead if self.text[start] not in "+-" else start + 1
+        start = lead if kind == RATE or number.unit in _BEATS else number.start
+        if kind == RATE and self.text[start] in "+-":
+            start += 1
         return Reading(start, number.end, kind, "numeral" if number.in_numerals and kind != LASTING else rule)
 
     def _judge(self, number: _Number, lead: int, previous: Reading | None) -> tuple[str, str] | None:
@@ -187,6 +189,8 @@ class _Reader:
             credible = whole = lambda value: plausibility.is_measurement(value, number.unit, limits)
         else:
             credible = whole = lambda value: value <= _HIGHEST_COUNT
+        if number.unit in _COUNTING and re.search(r"\.[0-9]{3}(?![0-9])", self.text[number.start : number.end]):
+            return False  # 1.254次: thousands
         if number.unit in _COUNTING or rule in ("bare-count", "ratio"):
             whole = _can_be_count
         torn = is_torn(self.text, number.start, number.end, whole, bare=number.unit is None)
