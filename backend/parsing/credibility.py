@@ -48,7 +48,8 @@ def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[
 def _kept(layout: Layout, span: Span, quantity: Quantity, fits: list[Fits], whole: Fits) -> Quantity:
     """The quantity with None for each number that does not fit, for all if they are part of a `whole`."""
     in_table = layout.header(span) is not None  # where blanks set apart the cells
-    torn = not in_table and is_torn(layout.masked, span.start, span.end, whole, bare=quantity.unit is None)
+    start = quantity.parts[0].start if quantity.parts else span.start
+    torn = not in_table and is_torn(layout.masked, start, span.end, whole, bare=quantity.unit is None)
     parts = (
         part if part.value is None or (fit(part.value) and not torn) else replace(part, value=None)
         for part, fit in zip(quantity.parts, fits, strict=True)
