@@ -21,7 +21,7 @@ _HIGHEST_COUNT = 10_000_000  # beats; a recording of a week has a million
 _BEATS = frozenset({"次", "跳", "搏"})
 _COUNTING = frozenset({*_BEATS, "阵", "个", "对", "组", "串"})
 # Before a Chinese numeral: it is an ordinal, a repetition, about that many, or goes on to the left.
-_NO_NUMERAL_AFTER = re.compile(r"[第数几上成每多周点0-9~-]$")
+_NO_NUMERAL_AFTER = re.compile(rf"[第数几上成每多周点0-9~-]\Z|[{numerals.CHARACTERS}亿][ \t\r\n]{{1,4}}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _numbers(text: str) -> Iterator[_Number]:
         yield _Number(match.start(), match.end(), _amounts(match[0]), match["unit"])
     for match in patterns().numeral.finditer(text):
         amount = numerals.number(match["numeral"])
-        if amount is not None and not _NO_NUMERAL_AFTER.search(text[: match.start()][-1:]):
+        if amount is not None and not _NO_NUMERAL_AFTER.search(text, max(0, match.start() - 5), match.start()):
             unit = match["unit"] or match["later"]
             if unit_kinds().get(unit) == RATE and match["numeral"][-1] in "余多":
                 continue  # above a hundred is no rate

@@ -17,7 +17,7 @@ Fits = Callable[[float], bool]
 _BLANKS = r" {1,8}|[ \t]{0,4}\r?\n[ \t]{0,4}"
 # Between two parts: nothing of the whole, its decimal point, or what sets off thousands.
 _LEFT = re.compile(
-    rf"(?<![0-9])(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|。)|(?P<comma>,(?:{_BLANKS})?))$"
+    rf"(?<![0-9])(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|。)|(?P<comma>,(?:{_BLANKS})?))\Z"
 )
 _RIGHT = re.compile(
     rf"(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|(?:{_BLANKS})\.|。)|(?P<comma>,(?:{_BLANKS})?))(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)"
@@ -27,13 +27,13 @@ _REACH = 24  # characters looked at on either side
 _ODD = r"['’‘`´_·•^*?#\ufffd\ue000-\uf8ff\u2800\u3164\u115f\u1160]"
 # Letters that stand for digits: between digits, and before them at the end of what is no word or lead.
 _LETTER_LEFT = re.compile(
-    r"[0-9][oоοqilzsbg]{1,2}$|(?<![a-z])(?!(?:ii|iii|avl|total|interval|sdnni)$)[a-z]{0,8}[oоοli]$"
-    rf"|[0-9][oоοil]{{1,2}}[ \t]?[-~/→][ \t]?$|[0-9]{_ODD}$"
+    r"[0-9][oоοqilzsbg]{1,2}\Z|(?<![a-z])(?!(?:ii|iii|avl|total|interval|sdnni)\Z)[a-z]{0,8}[oоοli]\Z"
+    rf"|[0-9][oоοil]{{1,2}}[ \t]?[-~/→][ \t]?\Z|[0-9]{_ODD}\Z"
 )
 _LETTER_RIGHT = re.compile(
     rf"(?:[ \t]?[-~/→][ \t]?)?[oоοil]{{1,2}}[0-9]|{_ODD}[0-9]|[ \t]?[十百千亿零〇○]|(?<=万)[0-9]"
 )
-_NUMERAL_LEFT = re.compile(rf"[{CHARACTERS}亿]$")
+_NUMERAL_LEFT = re.compile(rf"[{CHARACTERS}亿]\Z")
 
 
 def is_torn(text: str, start: int, end: int, fits: Fits, bare: bool) -> bool:

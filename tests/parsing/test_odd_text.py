@@ -151,3 +151,37 @@ def test_all_that_is_told_stands_in_the_raw_text(text):
     told += [item.time for item in (*report.heart_rates, *report.measurements) if item.time]
     told += [time for item in (*report.events, *report.diagnoses) for time in item.times]
     assert all(text[item.start : item.end] == item.text for item in told)
+
+
+TEARS = [
+    *" \u3000\xa0\u2009\n\u200b\xad\u2060oOlI'’·\ufffd\ue000",
+    "\r\n",
+    "  ",
+    "&nbsp;",
+    "&#8203;",
+    "<br>",
+    " \n ",
+    ". ",
+    "。",
+]
+READINGS = [
+    ("心率{}次/分", 132),
+    ("最快心率{} bpm", 132),
+    ("HR {}", 87),
+    ("PR间期{}ms", 160),
+    ("QTc {}毫秒", 412),
+    ("室性早搏{}次", 1254),
+    ("总心搏{}", 103256),
+    ("ST段压低{}mV", 0.15),
+]
+
+
+@pytest.mark.parametrize(("template", "value"), READINGS)
+@pytest.mark.parametrize("tear", TEARS)
+def test_a_tear_anywhere_leaves_the_number_or_nothing(structured, template, value, tear):
+    digits = str(value)
+    for at in range(1, len(digits)):
+        report = structured(template.format(digits[:at] + tear + digits[at:]))
+        found = [item.value for item in (*report.heart_rates, *report.measurements) if item.value is not None]
+        assert found in ([], [value]), (digits[:at], digits[at:])
+        assert [event.count for event in report.events if event.count is not None] in ([], [value])
