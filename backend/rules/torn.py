@@ -17,7 +17,7 @@ Fits = Callable[[float], bool]
 _BLANKS = r" {1,8}|[ \t]{0,4}\r?\n[ \t]{0,4}"
 # Between two parts: nothing of the whole, its decimal point, or what sets off thousands.
 _LEFT = re.compile(
-    rf"(?<![0-9])(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|。)|(?P<comma>,(?:{_BLANKS})?))\Z"
+    rf"(?<![0-9])(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|\.?。|\.\.(?:{_BLANKS})?)|(?P<comma>,(?:{_BLANKS})?))\Z"
 )
 _RIGHT = re.compile(
     rf"(?:(?P<nothing>{_BLANKS})|(?P<point>\.(?:{_BLANKS})|(?:{_BLANKS})\.|。)|(?P<comma>,(?:{_BLANKS})?))(?P<part>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)"
@@ -28,7 +28,7 @@ _ODD = r"['’‘`´_·•^*?#\ufffd\ue000-\uf8ff\u2800\u3164\u115f\u1160]"
 # Letters that stand for digits: between digits, and before them at the end of what is no word or lead.
 _LETTER_LEFT = re.compile(
     r"[0-9][oоοqilzsbg]{1,2}\Z|(?<![a-z])(?!(?:ii|iii|avl|total|interval|sdnni)\Z)[a-z]{0,8}[oоοli]\Z"
-    rf"|[0-9][oоοil]{{1,2}}[ \t]?[-~/→][ \t]?\Z|[0-9]{_ODD}\Z"
+    rf"|[0-9][oоοil]{{1,2}}[ \t]?[-~/→][ \t]?\Z|[0-9]\.?{_ODD}\Z"
 )
 _LETTER_RIGHT = re.compile(
     rf"(?:[ \t]?[-~/→][ \t]?)?[oоοil]{{1,2}}[0-9]|{_ODD}[0-9]|[ \t]?[十百千亿零〇○]|(?<=万)[0-9]"
@@ -57,19 +57,11 @@ def is_torn(text: str, start: int, end: int, fits: Fits, bare: bool) -> bool:
 
 
 def _is_whole(gap: re.Match[str], left: str, right: str, fits: Fits) -> bool:
-    """Whether two parts make a number."""
+    """Whether two parts make a number: one behind the other, or the second behind the decimal point."""
     if gap["comma"] is not None:
         thousands = re.fullmatch(r"[0-9]{1,3}", left) and re.fullmatch(r"[0-9]{3}", right) and len(gap["comma"]) > 1
         decimal = gap["comma"] == "," and re.fullmatch(r"[0-9]", left) and re.fullmatch(r"[0-9]{1,2}", right)
-        if not (thousands or decimal):
-            return False
-        joined = left + right if thousands else f"{left}.{right}"
-    elif "." in left and ("." in right or gap["point"]):
-        return False
-    elif gap["point"]:
-        if "." in right:
-            return False
-        joined = f"{left}.{right}"
+        joined = [left + right] if thousands else [f"{left}.{right}"] if decimal else []
     else:
-        joined = left + right
-    return joined.count(".") < 2 and fits(float(joined))
+        joined = [left + right, f"{left}.{right}"] if gap["point"] else [left + right]
+    return any(fits(float(whole)) for whole in joined if whole.count(".") < 2)
