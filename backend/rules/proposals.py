@@ -47,7 +47,8 @@ def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMOR
     where they are negated or belong to advice, history or boilerplate.
     """
     mended, wanted = mend(text), frozenset(labels)
-    return [_at(span, *mended.raw(span.start, span.end)) for span in _propose(text, mended, wanted, memory)]
+    spans = _propose(text, mended, wanted, memory)
+    return spans if mended.starts is None else [_at(span, *mended.raw(span.start, span.end)) for span in spans]
 
 
 def _propose(text: str, mended: Mended, wanted: frozenset[str], memory: SpanMemory) -> list[Span]:
