@@ -32,8 +32,8 @@ PURE = (
 # Modules of the standard library that compute and touch nothing outside the process.
 COMPUTING = {
     "__future__", "abc", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum", "fractions", "functools",
-    "hashlib", "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "tomllib",
-    "types", "typing", "unicodedata",
+    "hashlib", "heapq", "html", "itertools", "json", "math", "operator", "random", "re", "statistics", "string",
+    "tomllib", "types", "typing", "unicodedata",
 }  # fmt: skip
 # Reads the word lists inside the package, nothing else.
 PACKAGE_DATA = {"backend.rules": {"importlib"}}

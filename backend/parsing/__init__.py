@@ -1,8 +1,10 @@
 """From a report and the spans of any predictor to structured data.
 
+    raw_offsets   from the raw text to its mended copy, which is what is structured, and back
     layout        spans in a row, sentences, clauses, cells
     canonical     one name for one finding                     names.toml
     quantities    numbers, ranges, units
+    credibility   numbers that cannot be what their span says
     moments       clock times and what they belong to
     rates         heart rates with their kind
     naming        names of measured values                     names.toml
@@ -33,7 +35,9 @@ from backend.parsing.layout import STRUCTURED, Layout
 from backend.parsing.measurements import Measurements
 from backend.parsing.moments import Moments
 from backend.parsing.rates import Rates
+from backend.parsing.raw_offsets import in_mended, in_raw
 from backend.parsing.report import LabelledSpan, StructuredReport
+from backend.rules.mending import mend
 
 __all__ = ["StructuredReport", "parse", "parse_texts"]
 
@@ -55,16 +59,19 @@ def parse(text: str, spans: Sequence[Span], version: str, labels: Collection[str
     `labels` are the project's: denied findings are looked up in the text only for those of them that mean findings
     (EVENT, DIAG). The order of the spans does not matter. Raises ValueError for a span outside the text.
     """
-    layout = Layout.of(text, spans)
+    mended = mend(text)
+    layout = Layout.of(mended.text, in_mended(mended, text, spans))
     moments, counts, certainties = Moments(layout), Counts(layout), Certainties(layout.folded)
-    denied = tuple(denials.find(text, certainties, layout.spans, labels))
+    denied = tuple(denials.find(mended.text, certainties, layout.spans, labels))
     findings = Findings(layout, moments, counts, certainties, denied)
     return StructuredReport(
         version=version,
-        heart_rates=tuple(Rates(layout, moments)),
-        measurements=tuple(Measurements(layout, moments, counts, findings.names)),
-        events=tuple(findings.events()),
-        diagnoses=tuple(findings.diagnoses()),
+        heart_rates=tuple(in_raw(mended, text, rate) for rate in Rates(layout, moments)),
+        measurements=tuple(
+            in_raw(mended, text, value) for value in Measurements(layout, moments, counts, findings.names)
+        ),
+        events=tuple(in_raw(mended, text, event) for event in findings.events()),
+        diagnoses=tuple(in_raw(mended, text, diagnosis) for diagnosis in findings.diagnoses()),
         spans=tuple(_passed_on(text, span) for span in sorted(spans)),
     )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from backend.parsing.canonical import canonical
+from backend.parsing.credibility import credible_value
 from backend.parsing.layout import Layout
 from backend.parsing.naming import Name, name_of
 from backend.parsing.quantities import Quantity, read
@@ -77,7 +78,8 @@ class Counts:
     @cached_property
     def _quantities(self) -> dict[int, Quantity]:
         spans = self.layout.spans
-        return {i: read(self.layout.folded, spans[i].start, spans[i].end) for i in self._indices}
+        found = {i: read(self.layout.folded, spans[i].start, spans[i].end) for i in self._indices}
+        return {i: credible_value(self.layout, spans[i], found[i], self._names[i].parts) for i in self._indices}
 
     @cached_property
     def _counts(self) -> dict[int, Count]:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from backend.ner.spans import Span
 from backend.rules.fold import fold
+from backend.rules.readings import mask
 from backend.rules.trie import Trie, cuts_word
 
 STRUCTURED = frozenset({"HR", "VALUE", "TIME", "EVENT", "DIAG"})
@@ -42,10 +43,7 @@ class Layout:
 
     @classmethod
     def of(cls, text: str, spans: Sequence[Span]) -> Layout:
-        """The layout of the spans with a structured label; raises ValueError for a span outside the text."""
-        outside = next((span for span in spans if not 0 <= span.start < span.end <= len(text)), None)
-        if outside:
-            raise ValueError(f"span {outside.start}..{outside.end} lies outside a text of {len(text)} characters")
+        """The layout of the spans with a structured label."""
         return cls(text, tuple(sorted(span for span in spans if span.label in STRUCTURED)))
 
     def gap(self, left: int, right: int) -> str:
@@ -122,6 +120,16 @@ class Layout:
             cuts = [(left + offset, right + offset) for left, right in cuts]
         edges = [offset, *(edge for cut in cuts for edge in cut), len(line)]
         return [(start + left, start + right) for left, right in zip(edges[::2], edges[1::2], strict=True)]
+
+    @cached_property
+    def masked(self) -> str:
+        """The folded text without the digits that are part of no reading: of times, leads, ids and list numbers."""
+        parts, at = [], 0
+        for span in self.spans:
+            if span.label == "TIME" and span.start >= at:
+                parts += [self.folded[at : span.start], "\x00" * (span.end - span.start)]
+                at = span.end
+        return mask("".join([*parts, self.folded[at:]]))
 
     @cached_property
     def _sentence_ends(self) -> list[int]:

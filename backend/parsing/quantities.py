@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 
 from backend.parsing.report import Number
 from backend.parsing.resources import by_synonym
 from backend.rules.fold import fold
+from backend.rules.numerals import CHARACTERS, NUMERAL, number
 
 _NUMBER = re.compile(
     r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?(?![0-9])|[0-9]+(?:\.[0-9]+)?)(?P<myriad>[ \t]?万[余多]?)?"
@@ -19,8 +20,11 @@ _LONGEST = 15  # digits; what is longer is no measurement, and no exact float
 _JOINT = re.compile(r".*?[ \t]*(?P<join>-{1,2}|~{1,2}|→|/|:|)[ \t]*(?P<sign>[+-]?)")
 _BLANK_MINUS = re.compile(r".*?[ \t]+-")  # 60 -45 38: a list with a negative number, no range
 _PER_LENGTH = re.compile(r"[ \t]*[^\W\d]{1,2}[ \t]?/[ \t]?[0-9.]{1,5}[ \t]?(?:小时|h|天|分钟)")
-_HAN = re.compile(r"(?:[一二两三四五六七八九十百]+|零)(?!分之)")
-_HAN_DIGITS = {"零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+_NUMERAL = re.compile(rf"{NUMERAL}(?!分之)")
+_MORE = re.compile(rf"[0-9{CHARACTERS}亿]")
+# Before the number: a share, and what makes a count a rate.
+_PERCENT = "百分之"
+_PER_MINUTE = re.compile(r"每分钟?[ \t]*(?:大约|约|为|仅|达|:)?[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,15 @@ def read(text: str, start: int, end: int) -> Quantity:
     """
     bracket = text.find("(", start + 1, end)
     end = bracket if bracket > 0 else end  # 18.1%(20107/110888): what is in brackets explains it
+    if text.startswith(_PERCENT, start, end):
+        return replace(read(text, start + len(_PERCENT), end), unit="%")
+    minute = _PER_MINUTE.match(text, start, end)
+    if minute:
+        quantity = read(text, minute.end(), end)
+        return replace(quantity, unit="次/分") if quantity.unit == "次" else quantity
+    numeral = _NUMERAL.match(text, start, end)
+    if numeral:
+        return _in_numerals(text, numeral, end)
     parts: list[Part] = []
     is_range, at = False, start
     for match in _NUMBER.finditer(text, start, end):
@@ -72,8 +85,8 @@ def read(text: str, start: int, end: int) -> Quantity:
         at = match.end()
         if _PER_LENGTH.fullmatch(text, at, end):
             break  # 111次/22.7h
-    if not parts:
-        parts, at = _han(text, start, end)
+    if parts and _MORE.match(text, at, end):
+        return Quantity((), is_range=False, unit=None)  # 5百次
     return Quantity(tuple(parts), is_range, _unit(text[at:end]) if parts else None)
 
 
@@ -98,19 +111,12 @@ def _number(said: str, myriads: bool) -> Number | None:
     return float(digits) if "." in digits else int(digits)
 
 
-def _han(text: str, start: int, end: int) -> tuple[list[Part], int]:
-    """Han numerals up to 999; where they stop."""
-    match = _HAN.match(text, start, end)
-    if match is None:
-        return [], end
-    total, digit = 0, None
-    for char in match[0]:
-        if char in "十百":
-            total += (1 if digit is None else digit) * (10 if char == "十" else 100)
-            digit = None
-        else:
-            digit = _HAN_DIGITS[char]
-    return [Part(match.start(), match.end(), total + (digit or 0))], match.end()
+def _in_numerals(text: str, numeral: re.Match[str], end: int) -> Quantity:
+    """A Chinese numeral and its unit; nothing if it is no number, or not the only one (三百20次, 七十-八十次)."""
+    value, at = number(numeral[0]), numeral.end()
+    if value is None or (_MORE.search(text, at, end) and not _PER_LENGTH.fullmatch(text, at, end)):
+        return Quantity((), is_range=False, unit=None)
+    return Quantity((Part(numeral.start(), at, value),), is_range=False, unit=_unit(text[at:end]))
 
 
 def _unit(said: str) -> str | None:

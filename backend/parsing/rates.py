@@ -4,7 +4,8 @@ The kind is the last word of kind (names.toml, `kinds`) between the reading befo
 sentence; a rate named again after a comma starts anew (平均心率正常，心室率90). Without one: words in brackets
 right behind the number, then the header of the table's column, else `other`. Words in a list are dealt out in order:
 最快/最慢心率分别为118、45次/分, 最慢/平均/最快 58/72/109bpm. A reading called 频率, or not named at all, after a run
-in the same sentence is the rate of that run (短阵室速2阵，最快频率145次/分): of the run, kind `other`.
+in the same sentence is the rate of that run (短阵室速2阵，最快频率145次/分): of the run, kind `other`. Rates that
+contradict their kinds (最慢132次/分，最快45次/分) are `other` as well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cache
 from typing import get_args
 
 from backend.parsing.canonical import canonical
+from backend.parsing.credibility import credible_rate
 from backend.parsing.layout import Layout, mentions
 from backend.parsing.moments import Moments
 from backend.parsing.quantities import Quantity, read
@@ -24,6 +26,7 @@ from backend.parsing.resources import words
 from backend.rules.trie import Trie
 
 UNIT = "次/分"
+_ASCENDING: tuple[Kind, ...] = ("slowest", "mean", "fastest")
 _IN_BRACKETS = re.compile(r"[ \t]*\(([^()\n0-9]{1,12})\)")
 _JOINING = re.compile(r"[ \t]*[、,/和及与][ \t]*")
 _CONTINUING = re.compile(rf"[ \t]*\)?{_JOINING.pattern}")
@@ -37,12 +40,15 @@ class Rates:
     moments: Moments
 
     def __iter__(self) -> Iterator[HeartRate]:
+        return _consistent(list(self._rates()))
+
+    def _rates(self) -> Iterator[HeartRate]:
         waiting: list[Kind] = []
         for i, span in enumerate(self.layout.spans):
             if span.label != "HR":
                 waiting = waiting if span.label == "TIME" else []
                 continue
-            quantity = read(self.layout.folded, span.start, span.end)
+            quantity = credible_rate(self.layout, span, read(self.layout.folded, span.start, span.end))
             kinds, owner = self._listed(i), self._owner(i)
             if not kinds and waiting and _CONTINUING.fullmatch(self.layout.gap(i - 1, i)):
                 kinds = waiting
@@ -135,6 +141,24 @@ class Rates:
                 owns = before.label == "EVENT" and _words().owners.search(name)
                 return name if owns and not mentions(_words().names, between) else None
         return None
+
+
+def _consistent(rates: list[HeartRate]) -> Iterator[HeartRate]:
+    """The rates; where a slowest, a mean and a fastest in a row contradict each other, none of them is called so.
+
+    A row ends where a kind comes again: the next line of a table, the night after the day.
+    """
+    row: dict[Kind, int] = {}
+    kinds = [rate.kind for rate in rates]
+    for i, rate in enumerate(rates):
+        if rate.kind == "other" or rate.value is None:
+            continue
+        row = {rate.kind: i} if rate.kind in row else {**row, rate.kind: i}
+        values = [rates[row[kind]].value or 0 for kind in _ASCENDING if kind in row]
+        if values != sorted(values):
+            kinds = ["other" if j in row.values() else kind for j, kind in enumerate(kinds)]
+    for rate, kind in zip(rates, kinds, strict=True):
+        yield rate if rate.kind == kind else rate.model_copy(update={"kind": kind})
 
 
 def _kind(said: str) -> Kind:

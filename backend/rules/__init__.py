@@ -1,9 +1,15 @@
 """Rules for ECG reports: what can be pre-annotated with no annotation at all, and what annotators' strings add.
 
+    mending      copy of the text without what tore words and numbers apart, with the way back
     fold         same-length folded copy of the text, matched instead of it
     lexicon      findings (EVENT, DIAG) by modifiers + term        lexicon.toml
     times        clock times, dates, durations (TIME)              patterns.toml
     readings     rates and other values (HR, VALUE)                patterns.toml
+    names        what the name before a number makes of it         patterns.toml
+    numerals     numbers in Chinese numerals
+    plausibility what a reading can be at all                      patterns.toml
+    torn         numbers that are parts of one
+    tables       bare numbers in columns
     negation     where findings do not count                       context.toml
     exercise     which ST changes exercise induced                 context.toml
     memory       strings that annotators labelled

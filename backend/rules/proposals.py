@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from backend.ner.spans import Span
 from backend.rules import lexicon, readings, tables, times
 from backend.rules.exercise import Exercise
 from backend.rules.fold import fold
 from backend.rules.memory import EMPTY_MEMORY, SpanMemory
+from backend.rules.mending import Mended, mend
+from backend.rules.names import LASTING, RATE, VALUE
 from backend.rules.negation import FINDING_LABELS, Silence, is_denied, silence
 
 # A remembered string with this smoothed share of labelled occurrences overrides the conditions of the lexicon.
@@ -16,7 +19,7 @@ _PROVEN = 0.9
 _RANK = {"lexicon:context": 0, "memory": 1}
 _BEATS = frozenset({"premature beats", "shortened with count", "allorhythmia", "shortened origin with count"})
 # The label of each kind of number.
-_LABEL_OF_KIND = {readings.RATE: "HR", readings.VALUE: "VALUE", readings.LASTING: "TIME"}
+_LABEL_OF_KIND = {RATE: "HR", VALUE: "VALUE", LASTING: "TIME"}
 # Estimated precision of the number rules on wording not seen while they were written.
 _SCORES = {
     "rate": 0.97,
@@ -29,6 +32,7 @@ _SCORES = {
     "ratio": 0.85,
     "range": 0.85,
     "table": 0.85,
+    "numeral": 0.85,
     "seconds": 0.8,
     "clock-time": 0.97,
     "duration": 0.9,
@@ -42,8 +46,18 @@ def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMOR
     The longest span wins; on the same range memory wins over the rules. Findings (EVENT, DIAG) are dropped
     where they are negated or belong to advice, history or boilerplate.
     """
-    wanted, folded = frozenset(labels), fold(text)
+    mended, wanted = mend(text), frozenset(labels)
+    spans = _propose(text, mended, wanted, memory)
+    return spans if mended.starts is None else [_at(span, *mended.raw(span.start, span.end)) for span in spans]
+
+
+def _propose(text: str, mended: Mended, wanted: frozenset[str], memory: SpanMemory) -> list[Span]:
+    """The proposals, with offsets of the mended text."""
+    folded = fold(mended.text)
     remembered = memory.find(folded, wanted)
+    if mended.text != text:  # a string may have been labelled as it stands in the raw text, too
+        raw = ((span, mended.within(span.start, span.end)) for span in memory.find(fold(text), wanted))
+        remembered = _disjoint(len(folded), [*remembered, *(_at(span, *place) for span, place in raw if place)])
     if not wanted & {*_LABEL_OF_KIND.values(), *FINDING_LABELS}:
         return remembered
     silent = silence(folded)
@@ -53,7 +67,11 @@ def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMOR
         *_finding_spans(folded, found, silent),
         *_number_spans(folded, found),
     ]
-    return _disjoint(len(text), (span for span in spans if span.label in wanted))
+    return _disjoint(len(folded), (span for span in spans if span.label in wanted))
+
+
+def _at(span: Span, start: int, end: int) -> Span:
+    return replace(span, start=start, end=end)
 
 
 def _holds(text: str, silent: Silence, span: Span) -> bool:

@@ -1,27 +1,27 @@
 """Numbers by pattern: heart rates, other values, and seconds that last.
 
 Works on the folded text. A number is judged by its unit first, then by the name before it, then by the finding it
-counts; numbers that are thresholds, reference ranges, ages, ids, doses or settings are none of these.
+counts; numbers that are thresholds, reference ranges, ages, ids, doses or settings are none of these. Whatever it
+turns out to be, it must be plausible as that, and whole: else it is left out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import cache
 
-from backend.rules.fold import fold
-from backend.rules.resources import longest_first, table, words
-from backend.rules.trie import Trie
+from backend.rules import numerals, plausibility
+from backend.rules.names import FOREIGN, LASTING, RATE, REACH, VALUE, interval_before, is_of_heart, name_before
+from backend.rules.number_patterns import patterns, unit_kinds
+from backend.rules.torn import is_torn
 
-# What a number turns out to be.
-RATE, VALUE, LASTING = "rate", "value", "duration"
-FOREIGN = "foreign"  # of another organ or of the equipment: no reading
-
-_REACH = 40  # characters before a number that may explain it
-_LOWEST_RATE, _HIGHEST_RATE = 15, 600  # 1/min; a bare number outside is no heart rate (flutter waves reach 450)
 _MOST_BEATS_PER_MINUTE = 30  # 1/min; ectopic beats per minute stay below, rates above
+_HIGHEST_COUNT = 10_000_000  # beats; a recording of a week has a million
+_BEATS = frozenset({"次", "跳", "搏"})
+_COUNTING = frozenset({*_BEATS, "阵", "个", "对", "组", "串"})
+# Before a Chinese numeral: it is an ordinal, a repetition, about that many, or goes on to the left.
+_NO_NUMERAL_AFTER = re.compile(rf"[第数几上成每多周点0-9~-]\Z|[{numerals.CHARACTERS}亿][ \t\r\n]{{1,4}}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,107 +34,180 @@ class Reading:
     rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number or a chain of them as found: folded unit (None: bare), whether it is written in Chinese numerals."""
+
+    start: int
+    end: int
+    amounts: tuple[float, ...]
+    unit: str | None
+    in_numerals: bool = False
+
+    @property
+    def unit_kind(self) -> str:
+        """Rate, value, seconds, none (no reading of the heart), or empty without a unit."""
+        return "" if self.unit is None else unit_kinds().get(self.unit, "value")
+
+
 def find(text: str, finding_ends: Collection[int], beat_ends: Collection[int]) -> list[Reading]:
     """Readings of the folded text, sorted and disjoint.
 
     Times must be blanked out before. `finding_ends` are the ends of the findings that can be counted,
     `beat_ends` of those that are single beats: a small rate right after one of these counts beats.
     """
-    patterns = _patterns()
-    masked = patterns.names_with_digits.sub(lambda match: re.sub(r"[0-9]", "x", match[0]), text)
-    masked = patterns.administrative.sub(lambda match: "\x01" * len(match[0]), masked)
-    masked = patterns.axes.sub(lambda match: re.sub(r"(?<=[0-9°])[ \t](?=[ \t]*[+-]?[0-9])", "/", match[0]), masked)
+    masked = mask(text)
+    reader = _Reader(masked, finding_ends, beat_ends)
     readings: list[Reading] = []
-    for match in patterns.number.finditer(masked):
-        start, end = match.start(), match.end()
-        verdict = _judge(masked, match, readings[-1] if readings else None, finding_ends, beat_ends)
-        if verdict is None:
-            continue
-        kind, rule = verdict
-        if kind == RATE and masked[start] in "+-":
-            start += 1
-        readings.append(Reading(start, end, kind, rule))
+    for number in sorted(_numbers(masked), key=lambda number: number.start):
+        previous = readings[-1] if readings else None
+        if previous is None or number.start >= previous.end:
+            reading = reader.read(number, previous)
+            readings += [reading] if reading else []
     return readings
 
 
-def _judge(
-    text: str, match: re.Match[str], previous: Reading | None, finding_ends: Collection[int], beat_ends: Collection[int]
-) -> tuple[str, str] | None:
-    """Kind and rule of one number, or None."""
-    unit = _unit(match)
-    if unit == "none" or _is_limit(text, match.start(), match.end()):
+def mask(text: str) -> str:
+    """The folded text, same length, without the digits of leads, ids and list numbers; axes set apart by / ."""
+    masked = patterns().names_with_digits.sub(lambda match: re.sub(r"[0-9]", "x", match[0]), text)
+    masked = patterns().administrative.sub(lambda match: "\x01" * len(match[0]), masked)
+    return patterns().axes.sub(lambda match: re.sub(r"(?<=[0-9°])[ \t](?=[ \t]*[+-]?[0-9])", "/", match[0]), masked)
+
+
+def _numbers(text: str) -> Iterator[_Number]:
+    for match in patterns().number.finditer(text):
+        yield _Number(match.start(), match.end(), _amounts(match[0]), match["unit"])
+    for match in patterns().numeral.finditer(text):
+        amount = numerals.number(match["numeral"])
+        if amount is not None and not _NO_NUMERAL_AFTER.search(text, max(0, match.start() - 5), match.start()):
+            unit = match["unit"] or match["later"]
+            if unit_kinds().get(unit) == RATE and match["numeral"][-1] in "余多":
+                continue  # above a hundred is no rate
+            yield _Number(match.start(), match.end(), (amount,), unit, in_numerals=True)
+    for match in patterns().percent.finditer(text):
+        said = match[0].removeprefix("百分之")
+        amount = _amounts(said)[0] if said[0].isascii() else numerals.number(said)
+        if amount is not None:
+            yield _Number(match.start(), match.end(), (amount,), "%", in_numerals=True)
+
+
+def _amounts(said: str) -> tuple[float, ...]:
+    """The numbers of a reading; those of a length in its unit (111次/22.7h) as well."""
+    found = re.findall(r"([0-9][0-9,]*(?:\.[0-9]+)?)([ \t]?万)?", said)
+    return tuple(float(digits.replace(",", "")[:12]) * (10_000 if myriads else 1) for digits, myriads in found)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Tells what the numbers of one masked text are."""
+
+    text: str
+    finding_ends: Collection[int]
+    beat_ends: Collection[int]
+
+    def read(self, number: _Number, previous: Reading | None) -> Reading | None:
+        """The reading that a number is, or None."""
+        minute = patterns().per_minute.search(self.text[max(0, number.start - 16) : number.start])
+        lead = number.start - (len(minute[0]) if minute else 0)
+        verdict = self._judge(number, lead, previous)
+        if verdict is None or not self._is_credible(number, lead, *verdict):
+            return None
+        kind, rule = verdict
+        start = lead if kind == RATE or number.unit in _BEATS else number.start
+        if kind == RATE and self.text[start] in "+-":
+            start += 1
+        return Reading(start, number.end, kind, "numeral" if number.in_numerals and kind != LASTING else rule)
+
+    def _judge(self, number: _Number, lead: int, previous: Reading | None) -> tuple[str, str] | None:
+        """Kind and rule of one number whose words, 每分钟 included, begin at `lead`."""
+        kind = number.unit_kind
+        if kind == "none" or _is_limit(self.text, lead, number.end):
+            return None
+        name = name_before(self.text, lead)
+        if name == FOREIGN:
+            return None
+        per_minute = lead < number.start and number.unit in _BEATS and name != VALUE
+        if kind == "rate" or per_minute:
+            beats = _counted(self.text, lead) in self.beat_ends and max(number.amounts) <= _MOST_BEATS_PER_MINUTE
+            return (VALUE, "beats-per-minute") if beats else (RATE, "rate")
+        if number.unit in _BEATS and is_of_heart(self.text, number.start):
+            return RATE, "bare-rate"
+        if number.in_numerals and not self._counts(number, name):
+            return None
+        if kind == "value":
+            return VALUE, "unit"
+        if kind == "seconds":
+            return (LASTING, "seconds") if _lasts(self.text, number.start) else (VALUE, "interval")
+        return self._judge_bare(number, name, previous)
+
+    def _counts(self, number: _Number, name: str | None) -> bool:
+        """Whether a Chinese numeral with a unit of counts is a count and no figure of speech (又见一次)."""
+        if number.unit not in _COUNTING or _counted(self.text, number.start) in self.finding_ends:
+            return True
+        return name == VALUE and number.amounts[0] > 1
+
+    def _judge_bare(self, number: _Number, name: str | None, previous: Reading | None) -> tuple[str, str] | None:
+        """A number without unit: the name before it, the finding it counts, or its partner decides."""
+        if patterns().no_bare_after.match(self.text, number.end):
+            return None
+        later = patterns().to_later.match(self.text, number.end)
+        if later:
+            unit = _Number(later.start(), later.end(), (), later["unit"]).unit_kind
+            return {"rate": (RATE, "rate"), "value": (VALUE, "unit"), "seconds": (VALUE, "interval")}.get(unit)
+        if name == RATE:
+            return RATE, "bare-rate"
+        if name == VALUE:
+            return VALUE, "bare-value"
+        if patterns().ratio.match(self.text, number.start):
+            return VALUE, "ratio"
+        if _counted(self.text, number.start) in self.finding_ends:
+            return VALUE, "bare-count"
+        return self._like_previous(number, previous)
+
+    def _like_previous(self, number: _Number, previous: Reading | None) -> tuple[str, str] | None:
+        """`52(\0\0)-128`: the other end of a range; `18.1%(20107/110888)`: the fraction behind a share."""
+        if previous is None or number.start - previous.end > REACH:
+            return None
+        between = self.text[previous.end : number.start]
+        if patterns().range_over_time.fullmatch(between):
+            return previous.kind, "range"
+        is_fraction = "/" in self.text[number.start : number.end]
+        if between == "(" and is_fraction and self.text[previous.end - 1] == "%":
+            return VALUE, "ratio"
         return None
-    if name_before(text, match.start()) == FOREIGN:
-        return None
-    if unit == "rate":
-        beats = _counted(text, match.start()) in beat_ends and _largest(match) <= _MOST_BEATS_PER_MINUTE
-        return (VALUE, "beats-per-minute") if beats else (RATE, "rate")
-    if unit == "value":
-        return VALUE, "unit"
-    if unit == "seconds":
-        return (LASTING, "seconds") if _lasts(text, match.start()) else (VALUE, "interval")
-    return _judge_bare(text, match, previous, finding_ends)
+
+    def _is_credible(self, number: _Number, lead: int, kind: str, rule: str) -> bool:
+        """Whether every number can be what it was judged to be, and is no part of a greater one."""
+        before = re.search(r"[0-9., \t\r\n。]{0,24}$", self.text[max(0, lead - 24) : lead])
+        origin = lead - (len(before[0]) if before else 0)
+        if kind == RATE:
+            of_heart = is_of_heart(self.text, origin)
+            credible = whole = lambda value: plausibility.is_rate(value, of_heart)
+        elif rule in ("unit", "interval", "bare-value", "range"):
+            interval = interval_before(self.text, origin)
+            limits = plausibility.any_interval() if interval and len(number.amounts) > 1 else interval
+            credible = whole = lambda value: plausibility.is_measurement(value, number.unit, limits)
+        else:
+            credible = whole = lambda value: value <= _HIGHEST_COUNT
+        if number.unit in _COUNTING and re.search(r"\.[0-9]{3}(?![0-9])", self.text[number.start : number.end]):
+            return False  # 1.254次: thousands
+        if number.unit in _COUNTING or rule in ("bare-count", "ratio"):
+            whole = _can_be_count
+        torn = is_torn(self.text, number.start, number.end, whole, bare=number.unit is None)
+        return all(map(credible, number.amounts)) and not torn
 
 
-def _judge_bare(
-    text: str, match: re.Match[str], previous: Reading | None, finding_ends: Collection[int]
-) -> tuple[str, str] | None:
-    """A number without unit: the name before it, the finding it counts, or its partner decides."""
-    start, end = match.start(), match.end()
-    if _patterns().no_bare_after.match(text, end):
-        return None
-    later = _patterns().to_later.match(text, end)
-    if later:
-        unit = _unit(later)
-        return {"rate": (RATE, "rate"), "value": (VALUE, "unit"), "seconds": (VALUE, "interval")}.get(unit)
-    name = name_before(text, start)
-    if name == RATE:
-        return (RATE, "bare-rate") if plausible_rate(match[0]) else None
-    if name == VALUE:
-        return VALUE, "bare-value"
-    if _patterns().ratio.match(text, start):
-        return VALUE, "ratio"
-    if _counted(text, start) in finding_ends:
-        return VALUE, "bare-count"
-    return _like_previous(text, match, previous)
-
-
-def _like_previous(text: str, match: re.Match[str], previous: Reading | None) -> tuple[str, str] | None:
-    """`52(\\0\\0)-128`: the other end of a range; `18.1%(20107/110888)`: the fraction behind a share."""
-    if previous is None or match.start() - previous.end > _REACH:
-        return None
-    between = text[previous.end : match.start()]
-    if _patterns().range_over_time.fullmatch(between):
-        return previous.kind, "range"
-    if between == "(" and "/" in match[0] and text[previous.end - 1] == "%":
-        return VALUE, "ratio"
-    return None
-
-
-def _unit(match: re.Match[str]) -> str:
-    """Kind of the number's unit: rate, value, seconds, none (no reading of the heart), or empty without a unit."""
-    unit = match["unit"]
-    return "" if unit is None else _unit_kinds().get(unit, "value")
-
-
-def _largest(match: re.Match[str]) -> float:
-    return max(float(number.replace(",", "")[:12]) for number in re.findall(r"[0-9][0-9,]*\.?[0-9]*", match[0]))
-
-
-def plausible_rate(said: str) -> bool:
-    """Whether every number of a bare reading can be a heart rate."""
-    numbers = re.findall(r"[0-9]+(?:\.[0-9]+)?", said)
-    return all(_LOWEST_RATE <= float(number[:12]) <= _HIGHEST_RATE for number in numbers)
+def _can_be_count(value: float) -> bool:
+    return value == int(value) and value <= _HIGHEST_COUNT
 
 
 def _is_limit(text: str, start: int, end: int) -> bool:
     """Whether the number is a threshold or part of a reference range."""
-    patterns = _patterns()
-    before = text[max(0, start - _REACH) : start]
-    if patterns.limit_before.search(before[-8:]) or patterns.limit_after.match(text, end):
+    before = text[max(0, start - REACH) : start]
+    if patterns().limit_before.search(before[-8:]) or patterns().limit_after.match(text, end):
         return True
     clause = re.split(r"[,。;\n()]", before)[-1]
-    return patterns.reference.search(clause) is not None
+    return patterns().reference.search(clause) is not None
 
 
 def _lasts(text: str, start: int) -> bool:
@@ -142,147 +215,18 @@ def _lasts(text: str, start: int) -> bool:
 
     After a pause the plain words (持续) do not make a duration: the length of a pause is an interval.
     """
-    patterns = _patterns()
-    before = re.split(r"[。;\n]", text[max(0, start - _REACH) : start])[-1]
-    pauses = [m.end() for m in patterns.pause.finditer(before)]
+    before = re.split(r"[。;\n]", text[max(0, start - REACH) : start])[-1]
+    pauses = [m.end() for m in patterns().pause.finditer(before)]
     lasting = [
-        m.end() for m in patterns.lasting.finditer(before) if not (pauses and patterns.plain_lasting.fullmatch(m[0]))
+        m.end()
+        for m in patterns().lasting.finditer(before)
+        if not (pauses and patterns().plain_lasting.fullmatch(m[0]))
     ]
-    interval = [m.end() for m in patterns.interval.finditer(before)]
+    interval = [m.end() for m in patterns().interval.finditer(before)]
     return bool(lasting) and lasting[-1] > (interval[-1] if interval else -1)
 
 
 def _counted(text: str, start: int) -> int:
     """Where the thing that the number counts would end: blanks, a colon and words like 共 are stepped over."""
-    found = _patterns().count_gap.search(text[max(0, start - 12) : start])
+    found = patterns().count_gap.search(text[max(0, start - 12) : start])
     return start - (len(found[0]) if found else 0)
-
-
-def name_before(text: str, start: int) -> str | None:
-    """RATE, VALUE or FOREIGN if a name of that kind stands before the number, words like 约 stepped over."""
-    names = _names()
-    floor = max(0, start - _REACH)
-    i = start
-    while True:
-        found = names.known.longest(text, i)
-        if found is not None and found[0] >= floor:
-            return found[1]
-        bracket = _patterns().unit_in_brackets.search(text[max(floor, i - 14) : i])
-        step = names.between.longest(text, i)
-        if bracket:
-            i -= len(bracket[0])
-        elif step is not None and step[0] >= floor:
-            i = step[0]
-        else:
-            return None
-
-
-@dataclass(frozen=True)
-class _Names:
-    known: Trie[str]
-    between: Trie[str]
-
-
-@cache
-def _names() -> _Names:
-    names = table("patterns.toml")["names"]
-    known = [
-        *((fold(word), FOREIGN) for word in names["foreign"]),
-        *((fold(word), RATE) for word in names["rate"]),
-        *((fold(word), VALUE) for word in names["value"]),
-    ]
-    between = [(fold(word), word) for word in names["between"]]
-    return _Names(Trie(known, backward=True), Trie(between, backward=True))
-
-
-@dataclass(frozen=True)
-class _Patterns:
-    number: re.Pattern[str]
-    to_later: re.Pattern[str]
-    ratio: re.Pattern[str]
-    range_over_time: re.Pattern[str]
-    no_bare_after: re.Pattern[str]
-    names_with_digits: re.Pattern[str]
-    administrative: re.Pattern[str]
-    axes: re.Pattern[str]
-    limit_before: re.Pattern[str]
-    limit_after: re.Pattern[str]
-    reference: re.Pattern[str]
-    lasting: re.Pattern[str]
-    interval: re.Pattern[str]
-    pause: re.Pattern[str]
-    plain_lasting: re.Pattern[str]
-    count_gap: re.Pattern[str]
-    unit_in_brackets: re.Pattern[str]
-
-
-def _alternatives(section: str, key: str) -> str:
-    return "|".join(map(re.escape, words("patterns.toml", section, key)))
-
-
-def _number_source() -> str:
-    """One number or a chain of numbers joined by - ~ → / :, each with an optional unit; group `unit` is the last."""
-    units = longest_first(_unit_kinds())
-    plain = rf"(?:{'|'.join(map(_unit_source, units))})(?![a-z²])"
-    unit = rf"(?:{_PER_LENGTH}|{plain})"
-    number = r"(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)(?:\.[0-9]++)?(?:[ \t]?万[余多]?)?"
-    join = r"[ \t]?(?:-{1,2}|~{1,2}|→|/|:)[ \t]?[+-]?"
-    chain = rf"{number}(?:(?![ \t]{{0,2}}{_PER_LENGTH})(?:[ \t]{{0,2}}{plain})?{join}{number}){{0,4}}+"
-    return rf"(?<![0-9.])(?:(?<![0-9a-z)%°])[+-])?{chain}(?:[ \t]{{0,2}}(?P<unit>{unit}))?"
-
-
-def _unit_source(unit: str) -> str:
-    """A Han unit that is no reading must touch its number: after a blank it begins the next word (44 床旁)."""
-    touching = not unit.isascii() and (_unit_kinds()[unit] == "none" or unit == "分")
-    return rf"(?<![ \t]){re.escape(unit)}(?!析)" if touching else re.escape(unit)
-
-
-# Counts per recording, 111次/22.7h: the length belongs to the unit.
-_PER_LENGTH = r"(?:次|个|阵|对)[ \t]?/[ \t]?[0-9]{1,3}(?:\.[0-9]{1,2})?[ \t]?(?:小时|h|天|分钟)"
-
-
-@cache
-def _unit_kinds() -> dict[str, str]:
-    """Folded unit -> rate, value, seconds or none."""
-    units = table("patterns.toml")["units"]
-    return {fold(unit): kind for kind in ("none", "value", "seconds", "rate") for unit in units[kind]}
-
-
-@cache
-def _patterns() -> _Patterns:
-    number = _number_source()
-    gap = r"[ \t]{0,4}"
-    return _Patterns(
-        number=re.compile(number),
-        to_later=re.compile(rf"{gap}[至到]{gap}约?{number}"),
-        ratio=re.compile(rf"{_RATIO}(?:[-~]{_RATIO})?{gap}(?:{_alternatives('names', 'after_ratio')})"),
-        range_over_time=re.compile(rf"{gap}\(\x00{{1,30}}\){gap}[-~]{gap}"),
-        no_bare_after=re.compile(r"[a-z]|[ \t]?(?:[年月日点]|时(?!间)|分(?!析))"),
-        names_with_digits=re.compile(r"(?:ptf)?[rs]?v[1-9]r?|pnn[0-9]{2}|cha2ds2|[rst][1-3](?=[qt、,/])"),
-        administrative=re.compile(_ADMINISTRATIVE, re.MULTILINE),
-        axes=re.compile(_AXES),
-        limit_before=re.compile(rf"(?:{_alternatives('thresholds', 'before')})[ \t]{{0,2}}$"),
-        limit_after=re.compile(rf"{gap}(?:{_alternatives('thresholds', 'after')})"),
-        reference=re.compile(_alternatives("thresholds", "reference")),
-        lasting=re.compile("|".join(words("patterns.toml", "times", "duration_words"))),
-        interval=re.compile("|".join(words("patterns.toml", "times", "interval_words"))),
-        pause=re.compile("|".join(words("patterns.toml", "times", "pause_words"))),
-        plain_lasting=re.compile("|".join(words("patterns.toml", "times", "plain_duration_words"))),
-        count_gap=re.compile(rf"{gap}[:=|]?{gap}\(?(?:共计|共有|共|总数|总计|总|计|约)?{gap}[:=]?{gap}$"),
-        unit_in_brackets=re.compile(r"\([^()\n]{1,12}\)[ \t:=]{0,4}$"),
-    )
-
-
-# P-R-T轴 60 45 38: one reading of two or three angles set apart by blanks.
-_AXES = r"(?:轴|axes)[ \t]{0,4}[:=]?[ \t]{0,4}[+-]?[0-9]{1,3}°?(?:[ \t]{1,3}[+-]?[0-9]{1,3}°?){1,2}(?!\.?[0-9])"
-
-_RATIO = r"[0-9]{1,2}[:/][0-9]{1,2}"
-
-# Ids, list numbers, ordinal numbers.
-_ADMINISTRATIVE = (
-    r"(?:(?<![a-z])id|编号|[住病门检登][院历诊查记](?:号|编号)|床号|病案号|电话|条码|条形码|序号|号码|卡号)"
-    r"[ .:#]{0,4}[a-z0-9-]{0,24}"
-    r"|(?:^|(?<=[\n;,。\]]))[ \t]{0,8}\(?[0-9]{1,2}[.、)](?![0-9])"
-    r"|(?<=[:\s])[0-9][.、)](?=[^0-9\s])|(?<=[\n;。 \t])\([0-9]{1,2}\)"
-    r"|第[0-9]{1,3}(?:级|次|页|份|例|导|个|阵|组|肋|段|跳)"
-)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from backend.rules.readings import RATE, VALUE, Reading, name_before, plausible_rate
+from backend.rules import plausibility
+from backend.rules.names import RATE, VALUE, name_before
+from backend.rules.readings import Reading
 
 _CELL = re.compile(r"[^\s|]+")
 _NUMBER = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,3})?")
@@ -43,5 +45,5 @@ def _column(text: str, end: int, finding_ends: Collection[int]) -> str | None:
 
 def _row(cells: list[tuple[int, str]], columns: list[str | None]) -> Iterator[Reading]:
     for (start, said), column in zip(cells, columns, strict=True):
-        if _NUMBER.fullmatch(said) and (column == VALUE or (column == RATE and plausible_rate(said))):
+        if _NUMBER.fullmatch(said) and (column == VALUE or (column == RATE and plausibility.is_rate(float(said)))):
             yield Reading(start, start + len(said), column, "table")

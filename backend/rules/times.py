@@ -32,6 +32,10 @@ _NOT_AFTER = re.compile(
     r"|(?:[男女]性?|[小患婴]儿|新生儿)[, ]{0,2}$|[/每第]$|最[多大少]$"
 )
 
+# `1 4:05`: 14:05 or 4:05?
+_TORN = re.compile(r"(?<![0-9.])[012](?: {1,2}|\r?\n)$")
+_ONE_DIGIT = re.compile(r"[0-9][:时点]")
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -55,6 +59,8 @@ def _scan(text: str) -> Iterator[Match]:
             continue
         if rule == "duration" and text[max(0, start - 2) : start].rstrip().endswith("/"):
             continue  # 111次/22.7h: part of the unit
+        if _TORN.search(text[max(0, start - 4) : start]) and _ONE_DIGIT.match(text, start):
+            continue
         if rule == "exam" or _NOT_AFTER.search(text[max(0, start - 8) : start]):
             rule = ""
         yield Match(start, end, {"moment": "clock-time", "part": "day-part"}.get(rule, rule))
@@ -108,5 +114,5 @@ def _duration() -> str:
     number = rf"{_NUMBER}(?:{_JOIN}[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)?"
     return (
         rf"{number}(?:{hour}{tail}{minute})?{tail}{second})?|{minute}{tail}{second})?|{day})"
-        rf"|(?<![第每多一二三四五六七八九十]){_HANZI_NUMBER}个?(?:余|多)?(?:小时|分钟|天|周|星期|个月|年)(?:半|余)?(?![级度龄])"
+        rf"|(?<![第每多零〇一二两三四五六七八九十百千万点0-9]){_HANZI_NUMBER}个?(?:余|多)?(?:小时|分钟|天|周|星期|个月|年)(?:半|余)?(?![级度龄])"
     )

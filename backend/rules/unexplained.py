@@ -8,6 +8,7 @@ from functools import cache
 
 from backend.ner.spans import Span
 from backend.rules.fold import fold
+from backend.rules.mending import mend
 from backend.rules.resources import words
 
 _COUNTED = re.compile(r"[0-9a-z\u2160-\u217f\u3400-\u9fff]")
@@ -22,13 +23,14 @@ def uncertainty(text: str, spans: Iterable[Span]) -> float:
     >>> uncertainty("", [])
     0.0
     """
-    folded = fold(text)
+    mended = mend(text)
+    folded = fold(mended.text)
     open_share = [1.0] * len(folded)
     for match in _neutral().finditer(folded):
         open_share[match.start() : match.end()] = [0.0] * (match.end() - match.start())
     for span in spans:
-        within = open_share[span.start : span.end]
-        open_share[span.start : span.end] = [min(share, 1.0 - span.score) for share in within]
+        start, end = mended.within(span.start, span.end) or (0, 0)
+        open_share[start:end] = [min(share, 1.0 - span.score) for share in open_share[start:end]]
     counted = [match.start() for match in _COUNTED.finditer(folded)]
     return min(1.0, max(0.0, sum(open_share[i] for i in counted) / len(counted))) if counted else 0.0
 

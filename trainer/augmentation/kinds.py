@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from backend.rules.readings import RATE, VALUE, name_before
+from backend.rules.names import RATE, VALUE, name_before
 
 
 @dataclass(frozen=True, slots=True)

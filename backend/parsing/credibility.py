@@ -1,0 +1,57 @@
+"""Numbers that cannot be what their span says: implausible, or only a part of a number. They are no values.
+
+The rules make no span of such a number (backend.rules.readings); spans of a network or of annotators come here
+unchecked. The item stays, with its text and without the number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backend.ner.spans import Span
+from backend.parsing.layout import Layout
+from backend.parsing.quantities import Quantity
+from backend.parsing.resources import names
+from backend.rules import plausibility
+from backend.rules.fold import fold
+from backend.rules.names import is_of_heart
+from backend.rules.torn import Fits, is_torn
+
+
+def credible_rate(layout: Layout, span: Span, quantity: Quantity) -> Quantity:
+    """The quantity without the numbers that can be no rate."""
+    of_heart = is_of_heart(layout.folded, span.start)
+
+    def fits(value: float) -> bool:
+        return plausibility.is_rate(value, of_heart)
+
+    return _kept(layout, span, quantity, [fits] * len(quantity.parts), fits)
+
+
+def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[str]) -> Quantity:
+    """The quantity without the numbers that cannot be what they are `called`: one name, or one for each number."""
+    unit = fold(quantity.unit) if quantity.unit else None
+    n = len(quantity.parts)
+    names_of_parts = called if len(called) == n else called * n if len(called) == 1 else [""] * n
+    limits = [plausibility.intervals().get(fold(name)) for name in names_of_parts]
+
+    def fits(limit: plausibility.Range | None) -> Fits:
+        return lambda value: plausibility.is_measurement(value, unit, limit)
+
+    def is_count(value: float) -> bool:
+        return value == int(value)
+
+    whole = is_count if quantity.unit in names()["counting"]["units"] else fits(limits[0] if limits else None)
+    return _kept(layout, span, quantity, [fits(limit) for limit in limits], whole)
+
+
+def _kept(layout: Layout, span: Span, quantity: Quantity, fits: list[Fits], whole: Fits) -> Quantity:
+    """The quantity with None for each number that does not fit, for all if they are part of a `whole`."""
+    in_table = layout.header(span) is not None  # where blanks set apart the cells
+    start = quantity.parts[0].start if quantity.parts else span.start
+    torn = not in_table and is_torn(layout.masked, start, span.end, whole, bare=quantity.unit is None)
+    parts = (
+        part if part.value is None or (fit(part.value) and not torn) else replace(part, value=None)
+        for part, fit in zip(quantity.parts, fits, strict=True)
+    )
+    return replace(quantity, parts=tuple(parts))
