@@ -103,9 +103,9 @@ def _read(data: bytes, suffix: str, column: str) -> Contents:
     if data.startswith(_ZIP) or suffix in WORD:
         return _word(data)
     if suffix == ".csv":
-        return Contents(csv_rows(_decode_rows(data), column))
+        return Contents(csv_rows(decode_rows(data), column))
     if suffix in (".jsonl", ".ndjson"):
-        return Contents(json_rows(_decode_rows(data), column))
+        return Contents(json_rows(decode_rows(data), column))
     if suffix in ("", ".txt", ".text"):
         return Contents([decode(data)])
     hint = "save it as .docx first" if suffix in (".doc", ".rtf", ".wps") else f"send one of {_KNOWN}"
@@ -125,7 +125,7 @@ def decode(data: bytes) -> str:
     return text
 
 
-def _decode_rows(data: bytes) -> str:
+def decode_rows(data: bytes) -> str:
     """The same for a table: a byte that is wrong becomes a lone surrogate and costs its row."""
     _refuse_binary(data)
     try:

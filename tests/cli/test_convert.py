@@ -80,6 +80,22 @@ def test_nothing_usable_is_a_failure_with_the_reasons(tmp_path: Path) -> None:
     assert not (tmp_path / "a.json").exists()
 
 
+def test_a_row_that_cannot_be_read_is_told_with_its_line_by_each_command(tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"{TEXT}{n}", "label": [[2, 7, "HR"]]}) for n in range(10)]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("\n".join([*rows[:3], '{"text": "心', *rows[3:]]), encoding="utf-8")
+    rejects = tmp_path / "r.json"
+    done = call("convert", "--input", source, "--output", tmp_path / "a.json", "--rejects", rejects)
+    assert done.exit_code == 0, done.output
+    assert "line 4: it is not JSON" in done.stderr
+    assert ["tasks", "11", "10", "1"] in [line.split() for line in done.stdout.splitlines()]
+    assert json.loads(rejects.read_text("utf-8"))[0]["reason"].startswith("line 4: ")
+    done = call("split", "--data", source, "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "line 4: it is not JSON" in done.stderr
+    assert "心" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -136,4 +152,4 @@ def test_split_needs_data_it_can_use(tmp_path: Path) -> None:
     source = export(tmp_path, {"id": 8, "was_cancelled": True, "result": [region(0, 2)]})
     result = call("split", "--data", source, "--output", tmp_path / "out")
     assert result.exit_code == 1
-    assert "--rejects" in result.output
+    assert "skipped (1)" in result.output

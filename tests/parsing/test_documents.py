@@ -239,7 +239,7 @@ def test_a_csv_without_the_column_says_so_without_quoting_the_file():
     assert "窦性" not in str(caught.value)
 
 
-BAD_ROWS = ['"窦性', '"窦性"心律', "窦" * 200_000, "窦性\x00", "窦性,1,2", "窦性,心律,3"]
+BAD_ROWS = ['"窦性', '"窦性"心律', "窦性\x00", "窦性,1,2", "窦性,心律,3"]
 
 
 @pytest.mark.parametrize("row", BAD_ROWS)
