@@ -127,6 +127,8 @@ def _json(line: str, where: str, key: str) -> Row:
 
 
 def _checked(text: str, where: str) -> Row:
+    if not text.strip():
+        return BadRequest("The report has no text", where, "send a report")
     if is_broken(text):
         hint = "save the file as UTF-8 and send it again"
         return BadRequest("The row holds characters that no text has", where, hint)
