@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from backend.errors import BadRequest
 
 Row = str | BadRequest
 
+SEPARATOR = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
 LONGEST_CELL = 2**31 - 1
 """Characters; the limit of `csv`, 131,072, is less than the regions of a long report take in an export."""
 MALFORMED = "The row is malformed", "quote texts that hold quotes or line ends, and double quotes in them"
@@ -43,13 +45,18 @@ def csv_rows(text: str, column: str) -> list[Row]:
 
 
 def table(text: str) -> tuple[list[str] | None, list[Record]]:
-    """The names of the columns, None where the header is malformed, and the records behind it."""
+    """The names of the columns, None where the header is malformed, and the records behind it.
+
+    The separator is the one of a line `sep=;`, which spreadsheet programs write, else the most frequent in the header.
+    """
     lines = _lines(text)
     first = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
     if first == len(lines):
         return [], []
-    separator = max(",;\t", key=lines[first].count)
-    head, *records = _records(lines, first, separator)
+    told = SEPARATOR.fullmatch(lines[first])
+    separator = told[1] if told else max(",;\t", key=lines[first].count)
+    records = _records(lines, first + bool(told), separator)
+    head = next(records, Record(first, []))
     if head.cells is None:
         return None, []
     names = [name.strip().lstrip("\ufeff") for name in head.cells]

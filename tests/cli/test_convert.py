@@ -11,9 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.convert import convert
+from cli.corpus import read_texts
 from cli.main import Commands
 from cli.split import split
 from trainer.corpus import read
+from trainer.corpus.tasks import PLAIN
 from trainer.dataset import Reject
 
 REPORTS = Path(__file__).resolve().parents[2] / "examples" / "ecg_reports"
@@ -146,6 +148,14 @@ def test_split_does_not_overwrite_its_data(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "overwritten" in result.output
     assert not (tmp_path / "validation.json").exists()
+
+
+def test_rows_without_text_among_unlabelled_ones_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pool.csv").write_text("id,text\n1,窦性\n2,\n3,室早,x\n", encoding="utf-8")
+    assert read_texts(tmp_path / "pool.csv", PLAIN) == ["窦性"]
+    assert "2 rows without text under data.text were left out" in capsys.readouterr().err
 
 
 def test_split_needs_data_it_can_use(tmp_path: Path) -> None:

@@ -273,6 +273,11 @@ def test_whatever_the_lines_are_a_broken_one_costs_itself_alone(rows, bad, data)
     assert found == rows
 
 
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "SEP=;\n"])
+def test_the_line_that_tells_a_spreadsheet_the_separator_is_no_header(line):
+    assert texts(f"{line}id;text\n1;窦性,心律\n".encode(), "a.csv") == ["窦性,心律"]
+
+
 def test_csv_takes_the_named_column():
     assert texts("报告,text\n窦性心律,x".encode(), "a.csv", "报告") == ["窦性心律"]
 
