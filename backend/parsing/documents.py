@@ -194,6 +194,9 @@ def _rtf(data: bytes) -> Contents:
     if re.search(rb"\\(v|deleted)(?![a-z0])", data):  # striprtf reads both as if they were shown
         raise BadRequest("This kind of document cannot be read", "RTF with hidden or deleted text", "save it as .docx")
     escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
+    bare = re.sub(rb"\\[\\{}]", b"", escaped)
+    if bare.count(b"{") > bare.count(b"}"):  # striprtf leaves out what it has begun
+        raise BadRequest("The RTF document is damaged", "it ends too early", "save it as .docx")
     try:
         text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")  # type: ignore[no-untyped-call]  # striprtf has no annotations
     except Exception as error:

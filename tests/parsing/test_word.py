@@ -181,3 +181,9 @@ def test_rtf_is_read_whatever_its_name() -> None:
         for name in ("a.rtf", "a.txt", "a.doc"):
             found = read(b"{\\rtf1\\ansi\\ansicpg936 " + body + b"{\\header x}\\par}", name)
             assert (found.texts[0].strip(), found.left_out) == ("窦性心律", ("page header",))
+
+
+def test_an_rtf_document_that_ends_too_early_is_refused() -> None:
+    with pytest.raises(BadRequest, match="ends too early"):
+        read(b"{\\rtf1\\ansi\\ansicpg936 sinus \\par \\'ca\\'d2", "a.rtf")
+    assert read(b"{\\rtf1 a\\{b\\\\}", "a.rtf").texts == ["a{b\\"]
