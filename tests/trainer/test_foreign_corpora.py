@@ -69,6 +69,7 @@ ROWS: list[Any] = [
     {"text": TEXT, "entities": [{"start_idx": 0, "end_idx": 3, "type": "DIAG", "entity": "窦性心律"}]},
     {"originalText": TEXT, "entities": [{"label_type": "DIAG", "start_pos": 0, "end_pos": 4}]},
     [TEXT, {"entities": [[0, 4, "DIAG"]]}],
+    [TEXT, {"entities": [[0, 4, "DIAG", "Q1"]]}],
     {"classes": ["DIAG"], "annotations": [[TEXT, {"entities": [[0, 4, "DIAG"]]}], None]},
 ]
 
@@ -88,6 +89,13 @@ def test_a_form_that_is_not_known_is_refused_by_its_key(tmp_path: Path, key: str
     with pytest.raises(CorpusError, match=f'"{key}"'):
         read(saved(tmp_path, {"text": TEXT, key: value}))
     assert reasons(saved(tmp_path, ROWS[1], {"text": "心", key: value}))[0].startswith("row 2: ")
+
+
+def test_a_row_that_nobody_annotated_in_doccano_is_not_one_without_entities(tmp_path: Path) -> None:
+    bare = [{"id": 7, "text": "心率", "label": []}, {"id": 8, "text": "房颤", "entities": [], "Comments": []}]
+    path = saved(tmp_path, ROWS[1], *bare, ["窦律", {"entities": []}])
+    assert spans_of(path) == [(DIAG,), ()]
+    assert reasons(path) == ["not annotated", "not annotated"]
 
 
 def test_a_key_that_is_text_of_a_report_is_not_quoted(tmp_path: Path) -> None:
@@ -341,7 +349,7 @@ def test_unlabelled_texts_are_taken_from_the_same_containers(tmp_path: Path) -> 
     table = "id,text\n1,窦性\n2,\n3,早搏\n".encode("gb18030")
     assert texts_of(written(tmp_path, "a.csv", table), CONFIG) == (["窦性", "早搏"], 1)
     assert texts_of(zipped(tmp_path, {"a.csv": table, "b.json": '["房颤"]'.encode()}), CONFIG).texts[0] == "房颤"
-    lines = written(tmp_path, "a.jsonl", f"{json.dumps(ROWS[1])}\nbroken\n{json.dumps(ROWS[6])}")
+    lines = written(tmp_path, "a.jsonl", f"{json.dumps(ROWS[1])}\nbroken\n{json.dumps(ROWS[7])}")
     assert texts_of(lines, CONFIG) == ([TEXT, TEXT], 1)
     conll = written(tmp_path, "a.conll", tagged(SCHEMES["BIOES"]))
     assert texts_of(conll, CONFIG) == ([TEXT], 0)

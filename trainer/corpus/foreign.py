@@ -73,9 +73,16 @@ def _adopted(value: Any) -> Any:
     _check_keys(value, filled or list(known))
     if text is None or (not known and "answer" not in value):
         return value
+    if not filled and known and _is_doccano(value):
+        return {"id": value.get("id"), "text": text}
     spans = known[filled[0]] if filled else []
     answer, relations = value.get("answer"), value.get("relations")
     return {"task_id": value.get("id"), "text": text, "spans": spans, "answer": answer, "relations": relations}
+
+
+def _is_doccano(row: Row) -> bool:
+    """Whether the row is one of doccano, which exports what nobody annotated with an empty list."""
+    return isinstance(row.get("label"), list) or not {"comments", "relations"}.isdisjoint(map(str.lower, row))
 
 
 def _check_keys(row: Row, known: Sequence[str]) -> None:
@@ -123,8 +130,8 @@ def _is_pairs(value: Any) -> bool:
 
 def _entity(value: Any) -> Row | None:
     """Start, end, label and where given the mention of an entity; None when it lacks one of the three."""
-    if isinstance(value, list) and [type(part) for part in value] == [int, int, str]:
-        return dict(zip(("start", "end", "label"), value, strict=True))
+    if isinstance(value, list) and [type(part) for part in value[:3]] == [int, int, str]:
+        return dict(zip(("start", "end", "label"), value, strict=False))  # spaCy may put an id behind
     if not isinstance(value, dict):
         return None
     keys = {"start": STARTS, "end": ENDS, "label": LABELS, "mention": MENTIONS}
