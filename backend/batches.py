@@ -39,13 +39,15 @@ T = TypeVar("T")
 class Item:
     """A text to parse under its id; `text` may be anything that was sent. `error`: it could not even be read.
 
-    `left_out` names what its document holds besides the text: page headers, pictures and so on.
+    `left_out` names what its document holds besides the text: page headers, pictures and so on. `converted`: the text
+    was made of a document, so that the answer carries it: its offsets are those of that text.
     """
 
     id: Id
     text: object
     error: BackendError | None = None
     left_out: tuple[str, ...] = ()
+    converted: bool = False
 
     @property
     def size(self) -> int:
@@ -60,6 +62,8 @@ class Parsed:
     id: Id
     outcome: StructuredReport | BackendError
     left_out: tuple[str, ...] = ()
+    text: str = ""
+    """What was read from a Word or RTF document."""
 
     def to_json(self) -> str:
         """One line of JSON: id and report, or id and error; the same input gives the same bytes."""
@@ -75,8 +79,9 @@ class Parsed:
         return f"{to_json(self.outcome)[:-1]}{self._told()}}}"
 
     def _told(self) -> str:
-        """The member `left_out`, only where something is."""
-        return f',"left_out":{json.dumps(self.left_out)}' if self.left_out else ""
+        """The members `left_out` and `document_text`, only where there is something."""
+        left_out = f',"left_out":{json.dumps(self.left_out)}' if self.left_out else ""
+        return left_out + (f',"document_text":{json.dumps(self.text, ensure_ascii=False)}' if self.text else "")
 
 
 def documents(data: bytes, name: str, column: str, kind: str = "") -> list[Item]:
@@ -87,7 +92,7 @@ def documents(data: bytes, name: str, column: str, kind: str = "") -> list[Item]
     file = f"report{kind}" if kind else name
     contents, shown = read(data, file, column), name.encode("utf-8", "replace").decode("utf-8")
     if not holds_several(name, kind):
-        return [Item(shown, contents.texts[0], None, contents.left_out)]
+        return [Item(shown, contents.texts[0], None, contents.left_out, contents.converted)]
     rows = ((f"{shown}#{number}", row) for number, row in enumerate(contents.texts, 1))
     return [Item(name, None, row) if isinstance(row, BackendError) else Item(name, row) for name, row in rows]
 
@@ -146,7 +151,15 @@ def structure_items(
 ) -> list[Parsed]:
     """The second half."""
     pairs = zip(items, found, strict=True)
-    return [Parsed(item.id, _structure(item, spans, version, labels), item.left_out) for item, spans in pairs]
+    return [
+        Parsed(
+            item.id,
+            _structure(item, spans, version, labels),
+            item.left_out,
+            str(item.text) if item.converted else "",
+        )
+        for item, spans in pairs
+    ]
 
 
 def _structure(

@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from backend.errors import CorpusError
-from cli.corpus import annotators_option, check_marked, label_config_option, read_config
+from cli.corpus import annotators_option, check_marked, label_config_option, read_config, tell_lost
 from cli.project import json_option, show
 from trainer.corpus import FORMS, Corpus, Form, form_of, read, write
 from trainer.corpus.model import reasons
@@ -43,9 +43,7 @@ def convert(
     corpus = read(source, read_config(label_config), cast(Annotators, annotators))
     if rejects:
         write_rejects(corpus, rejects)
-    if not corpus.dataset.reports:
-        told = ", ".join(f"{reason} ({n})" for reason, n in list(reasons(corpus.dataset.rejects).items())[:3])
-        raise CorpusError("No usable annotation in", source, f"most frequent reasons: {told}")
+    tell_lost(corpus, source)
     check_marked(corpus, source)
     write(corpus, output, chosen)
     show({"output": str(output), "format": chosen, **summary(corpus)}, as_json, _table)

@@ -8,12 +8,15 @@ from typing import Any, TypeVar, cast, get_args
 
 import click
 
-from backend.errors import CorpusError, LabelConfigError
+from backend.errors import LabelConfigError
 from backend.labelstudio.config import LabelConfig, parse_label_config
-from trainer.corpus import Corpus, read
+from trainer.corpus import Corpus, read, texts_of
 from trainer.corpus.files import text_of
-from trainer.corpus.model import reasons
+from trainer.corpus.model import lost_rows, nothing_marked
 from trainer.dataset import Annotators
+
+NAMED = 20
+"""Rows that are named one by one; more are counted."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,21 +45,34 @@ def data_options(command: Command) -> Command:
 def read_data(data: Path, label_config: Path | None, annotators: str) -> Corpus:
     """The corpus that the options name; raises BackendError, also when nothing in it can be used."""
     corpus = read(data, read_config(label_config), cast(Annotators, annotators))
-    if not corpus.dataset.reports:
-        raise CorpusError("No usable annotation in", data, "`ecgal convert --rejects FILE` tells why")
+    tell_lost(corpus, data)
     check_marked(corpus, data)
     return corpus
 
 
 def check_marked(corpus: Corpus, path: Path) -> None:
-    """Raise CorpusError when no report has a span: such a file teaches that there is nothing to find."""
-    if corpus.ledger.spans.kept:
-        return
-    if corpus.ledger.spans.found:
-        told = ", ".join(f"{reason} ({n})" for reason, n in list(reasons(corpus.dataset.rejects).items())[:3])
-        raise CorpusError("None of the marked spans can be used in", path, f"most frequent reasons: {told}")
-    hint = "give an export with labelled regions; a form that is not known, or tasks nobody annotated, look like this"
-    raise CorpusError("Nothing is marked in", path, hint)
+    """Raise CorpusError when no report has a span."""
+    if not corpus.ledger.spans.kept:
+        raise nothing_marked(corpus, path)
+
+
+def read_texts(path: Path, config: LabelConfig) -> list[str]:
+    """The texts of a file, annotated or not; how many rows have none is told. Raises CorpusError."""
+    texts, without = texts_of(path, config)
+    if without:
+        click.echo(f"{path}: {without} rows without text under data.{config.text_key} were left out", err=True)
+    return texts
+
+
+def tell_lost(corpus: Corpus, path: Path) -> None:
+    """Tell on standard error which rows and lines of a file could not be read."""
+    lost = lost_rows(corpus.dataset.rejects)
+    for reason in lost[:NAMED]:
+        click.echo(f"{path}: {reason}", err=True)
+    if len(lost) > NAMED:
+        click.echo(
+            f"{path}: {len(lost) - NAMED} more rows cannot be read; `ecgal convert --rejects FILE` names all", err=True
+        )
 
 
 def read_config(path: Path | None) -> LabelConfig | None:

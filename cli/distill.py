@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from backend.settings import Settings
-from cli.corpus import data_options, read_data
+from cli.corpus import data_options, read_data, read_texts
 from cli.export import FOLDER, table
 from cli.project import json_option, show
-from trainer.corpus import texts_of
 from trainer.offline import read_card
 from trainer.progress import Progress
 from trainer.student import Lesson, Student, teach
@@ -41,7 +40,7 @@ def distill(
     """Train a student of fewer layers on what a model says about reports, and compare it with its teacher."""
     settings, card = Settings.from_env(), read_card(teacher)
     corpus = read_data(data, label_config, annotators)
-    texts = texts_of(unlabelled, corpus.config) if unlabelled else []
+    texts = read_texts(unlabelled, corpus.config) if unlabelled else []
     student = teach(Lesson(teacher, card, corpus.dataset, texts, layers, steps), output, settings, tell)
     show(record_of(student), as_json, told)
 

@@ -13,11 +13,10 @@ from backend.labelstudio.config import LabelConfig
 from backend.model_card import ModelCard
 from backend.settings import Settings
 from cli import tables
-from cli.corpus import data_options, read_data
+from cli.corpus import data_options, read_data, read_texts
 from cli.progress import Teller
 from cli.project import json_option, show
 from trainer.augmentation import POLICIES
-from trainer.corpus import texts_of
 from trainer.offline import train_model
 from trainer.plan import Plan, layered, parse_options
 from trainer.recipe import PresetName, Recipe
@@ -89,7 +88,7 @@ def _train(
 
 
 def _plan(settings: Settings, chosen: Mapping[str, Any], texts: list[str], config: LabelConfig) -> Plan:
-    unlabelled = texts_of(chosen["unlabelled"], config) if chosen["unlabelled"] else []
+    unlabelled = read_texts(chosen["unlabelled"], config) if chosen["unlabelled"] else []
     if chosen["self_training"] and not unlabelled:
         raise click.UsageError("Which reports does --self-training label? Give --unlabelled FILE.")
     fields = {name: chosen[name] for name in COMMON if chosen[name] is not None}

@@ -156,7 +156,9 @@ def _labels_of(region: object) -> int:
 
 
 def _unusable(task: dict[str, Any], config: LabelConfig) -> str:
-    """Why `task_text` gave nothing."""
+    """Why `task_text` gave nothing; a row of a file that could not be read says so itself."""
+    if problem := task.get("problem"):
+        return str(problem)
     reason = f"no usable text under data.{config.text_key}"
     text: object = task.get("data")
     for key in [config.text_key] if isinstance(text, dict) and config.text_key in text else config.text_key.split("."):
@@ -172,6 +174,8 @@ def _refusal(annotation: object) -> str:
     if not isinstance(annotation, dict):
         return "the export holds only its number"
     if not is_trainable(annotation):
+        if "answer" in annotation:  # a row of Prodigy
+            return f"answered {str(annotation['answer'])[:20]}"
         return SKIPPED if annotation.get("was_cancelled") else DRAFT
     return "" if isinstance(annotation.get("result"), list) else "it has no list of regions"
 

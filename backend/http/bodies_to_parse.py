@@ -22,7 +22,7 @@ SUFFIXES = {
     DOCX: ".docx",
     "application/rtf": ".txt",
     "text/rtf": ".txt",
-    "application/msword": ".docx",
+    "application/msword": ".doc",
     "application/x-ndjson": ".jsonl",
     "application/ndjson": ".jsonl",
     "application/jsonl": ".jsonl",

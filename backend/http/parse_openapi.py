@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from backend.batches import Id
 from backend.http.bodies_to_parse import DOCX
@@ -46,11 +46,20 @@ CSV = (
 )
 
 
+class DocumentReport(StructuredReport):
+    """The report of a document; the keys of its own are there only for Word and RTF documents."""
+
+    left_out: list[str] | None = Field(None, description="What the document holds besides the text, by name.")
+    document_text: str | None = Field(None, description="The text that was read; offsets are those of it.")
+
+
 class ParsedReport(BaseModel):
     """A report of a batch, under the id it was sent with, else its place counted from 1."""
 
     id: Id
     report: StructuredReport
+    left_out: list[str] | None = Field(None, description="What the document holds besides the text, by name.")
+    document_text: str | None = Field(None, description="The text read from a Word or RTF document.")
 
 
 class Problem(BaseModel):
@@ -62,7 +71,7 @@ class Problem(BaseModel):
 
 
 class FailedReport(Problem):
-    """A report of a batch that could not be parsed."""
+    """A report of a batch that could not be parsed; `value` names the line of a row that could not be read."""
 
     id: Id
 
@@ -106,13 +115,16 @@ _REQUEST = {
         "text/csv": {**_FILE, "example": f"text\r\n{TEXT}\r\n"},
         "application/x-ndjson": {**_FILE, "example": f'{{"text": "{TEXT}"}}\n'},
         DOCX: _FILE,
+        "application/msword": _FILE,
+        "application/rtf": _FILE,
         "multipart/form-data": {"schema": _FORM},
     },
 }
 BATCH_EXAMPLE = [{"id": "H-1", "report": REPORT}, FAILED]
 _ANSWER: dict[str, Any] = {
-    "model": StructuredReport | Batch,
-    "description": "One report for one text, txt or docx; else a list. The same input gives the same bytes.",
+    "model": DocumentReport | Batch,
+    "description": "One report for one text, text file, Word or RTF document; else a list. The same input gives the "
+    "same bytes. What a document holds besides its text is named in `left_out`, in CSV as rows of that item.",
     "content": {
         "application/json": {"examples": {"one": {"value": REPORT}, "several": {"value": BATCH_EXAMPLE}}},
         "text/csv": {"schema": {"type": "string"}, "example": CSV},

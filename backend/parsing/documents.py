@@ -2,7 +2,7 @@
 
     .txt          one report
     .docx         one report: paragraphs and tables in reading order, a row's cells set apart by tabs
-    .rtf          one report
+    .rtf, .doc    one report, in RTF or as plain text
     .csv          one report per row, in one column
     .jsonl        one report per line: a string, or an object with the text under one key
 
@@ -70,17 +70,21 @@ class TooLarge(BadRequest):
 
 
 class Contents(NamedTuple):
-    """The reports of a document, an error in the place of a row that is lost, and what was not read, by name."""
+    """The reports of a document, an error in the place of a row that is lost, and what was not read, by name.
+
+    `converted`: the text stands in no file as it is, so whoever uses offsets needs it.
+    """
 
     texts: list[Row]
     left_out: tuple[str, ...] = ()
+    converted: bool = False
 
 
 def read(data: bytes, name: str = "", column: str = COLUMN) -> Contents:
     """What a document holds. Its content says which kind it is, where it is no plain text; else the name's suffix.
 
-    `column` is the column of a CSV file and the key of a JSON line. Rows and lines without text give an empty text,
-    so that the order stays. Raises BadRequest, TooLarge; also when no row at all can be read.
+    `column` is the column of a CSV file and the key of a JSON line. Rows and lines without text are errors in their
+    places, so that the order stays. Raises BadRequest, TooLarge; also when no row at all can be read.
     """
     if len(data) > LIMIT:
         raise TooLarge("The document is too large", f"{len(data)} bytes", f"send at most {LIMIT} bytes")
@@ -103,12 +107,12 @@ def _read(data: bytes, suffix: str, column: str) -> Contents:
     if data.startswith(_ZIP) or suffix in WORD:
         return _word(data)
     if suffix == ".csv":
-        return Contents(csv_rows(_decode_rows(data), column))
+        return Contents(csv_rows(decode_rows(data), column))
     if suffix in (".jsonl", ".ndjson"):
-        return Contents(json_rows(_decode_rows(data), column))
-    if suffix in ("", ".txt", ".text"):
+        return Contents(json_rows(decode_rows(data), column))
+    if suffix in ("", ".txt", ".text", ".doc", ".rtf"):
         return Contents([decode(data)])
-    hint = "save it as .docx first" if suffix in (".doc", ".rtf", ".wps") else f"send one of {_KNOWN}"
+    hint = "save it as .docx first" if suffix in (".wps", ".odt", ".pages") else f"send one of {_KNOWN}"
     raise BadRequest("This kind of document cannot be read", suffix, hint)
 
 
@@ -125,7 +129,7 @@ def decode(data: bytes) -> str:
     return text
 
 
-def _decode_rows(data: bytes) -> str:
+def decode_rows(data: bytes) -> str:
     """The same for a table: a byte that is wrong becomes a lone surrogate and costs its row."""
     _refuse_binary(data)
     try:
@@ -181,7 +185,7 @@ def _word(data: bytes) -> Contents:
     if not text.strip() and left_out:
         hint = f"it holds only: {', '.join(left_out)}; move the text into the body"
         raise BadRequest("The document has no text in its body", f"{len(data)} bytes", hint)
-    return Contents([_within_limit(text)], left_out)
+    return Contents([_within_limit(text)], left_out, converted=True)
 
 
 def _rtf(data: bytes) -> Contents:
@@ -190,6 +194,9 @@ def _rtf(data: bytes) -> Contents:
     if re.search(rb"\\(v|deleted)(?![a-z0])", data):  # striprtf reads both as if they were shown
         raise BadRequest("This kind of document cannot be read", "RTF with hidden or deleted text", "save it as .docx")
     escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
+    bare = re.sub(rb"\\[\\{}]", b"", escaped)
+    if bare.count(b"{") > bare.count(b"}"):  # striprtf leaves out what it has begun
+        raise BadRequest("The RTF document is damaged", "it ends too early", "save it as .docx")
     try:
         text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")  # type: ignore[no-untyped-call]  # striprtf has no annotations
     except Exception as error:
@@ -199,9 +206,8 @@ def _rtf(data: bytes) -> Contents:
         "object": "embedded object", "annotation": "comments", "shptxt": "text box",
     }  # fmt: skip
     words = set(re.findall(rb"\\([a-z]+)(?![a-z])", data))
-    return Contents(
-        [_within_limit(text)], tuple(sorted({said for name, said in names.items() if name.encode() in words}))
-    )
+    left_out = sorted({said for name, said in names.items() if name.encode() in words})
+    return Contents([_within_limit(text)], tuple(left_out), converted=True)
 
 
 def _within_limit(text: str) -> str:

@@ -8,28 +8,67 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from backend.errors import BadRequest
 
 Row = str | BadRequest
 
+SEPARATOR = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
+LONGEST_CELL = 2**31 - 1
+"""Characters; the limit of `csv`, 131,072, is less than the regions of a long report take in an export."""
+MALFORMED = "The row is malformed", "quote texts that hold quotes or line ends, and double quotes in them"
+UNEVEN = "The row has another number of cells than the header", "quote texts that hold the separator"
+
+
+class Record(NamedTuple):
+    """The cells of a row, None of a malformed one, [] of an empty line; and its first line, counted from 1."""
+
+    line: int
+    cells: list[str] | None
+
 
 def csv_rows(text: str, column: str) -> list[Row]:
     """The texts of a column. The separator is the one of , ; and tab that the header has most of."""
-    lines = _lines(text)
-    first = next((place for place, line in enumerate(lines) if line.strip()), 0)
-    separator = max(",;\t", key=lines[first].count) if lines else ","
-    records = _records(lines, first, separator)
-    _, head = next(records, (0, []))
-    columns = [name.strip().lstrip("\ufeff") for name in head or ()]
-    if column not in columns:
+    head, records = table(text)
+    if head is None:
+        raise BadRequest("The header of the CSV file is malformed", "line 1", MALFORMED[1])
+    if column not in head:
         # The names are not quoted: without a header they would be the text of a report.
-        hint = f"name one of its {len(columns)} columns in the first row, or say which one holds the reports"
+        hint = f"name one of its {len(head)} columns in the first row, or say which one holds the reports"
         raise BadRequest("The CSV file lacks the column", column, hint)
-    place = columns.index(column)
-    return [_cell(cells, place, len(columns), number) for number, cells in records if cells != []]
+    place = head.index(column)
+    return [_cell(record, place, len(head)) for record in records if record.cells != []]
+
+
+def table(text: str) -> tuple[list[str] | None, list[Record]]:
+    """The names of the columns, None where the header is malformed, and the records behind it.
+
+    The separator is the one of a line `sep=;`, which spreadsheet programs write, else the most frequent in the header.
+    """
+    lines = _lines(text)
+    first = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
+    if first == len(lines):
+        return [], []
+    told = SEPARATOR.fullmatch(lines[first])
+    separator = told[1] if told else max(",;\t", key=lines[first].count)
+    records = _records(lines, first + bool(told), separator)
+    head = next(records, Record(first, []))
+    if head.cells is None:
+        return None, []
+    names = [name.strip().lstrip("\ufeff") for name in head.cells]
+    return names, [_filled(record, len(names)) for record in records]
+
+
+def _filled(record: Record, columns: int) -> Record:
+    """The record without empty cells behind the last column, which spreadsheet programs leave."""
+    cells = record.cells
+    while cells and len(cells) > columns and not cells[-1]:
+        cells = cells[:-1]
+    return Record(record.line, cells)
 
 
 def _lines(text: str) -> list[str]:
@@ -44,11 +83,12 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def _records(lines: list[str], place: int, separator: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Number of the first line, from 1, and the cells of each record; None for one that is malformed.
+def _records(lines: list[str], place: int, separator: str) -> Iterator[Record]:
+    """The records from a line on; one over several lines with another number of cells than the header is malformed.
 
-    So is a record over several lines with another number of cells than the header: a quote is stray in it.
+    A quote is stray in it.
     """
+    csv.field_size_limit(LONGEST_CELL)
     columns = 0
     while place < len(lines):
         reader = csv.reader((lines[number] for number in range(place, len(lines))), delimiter=separator, strict=True)
@@ -59,25 +99,21 @@ def _records(lines: list[str], place: int, separator: str) -> Iterator[tuple[int
                 columns = columns or len(cells)
                 if place > start + 1 and len(cells) != columns:
                     raise csv.Error
-                yield start + 1, cells
+                yield Record(start + 1, cells)
                 start = place
             return
         except csv.Error:
-            yield start + 1, None
+            yield Record(start + 1, None)
             place = start + 1
 
 
-def _cell(cells: list[str] | None, place: int, columns: int, number: int) -> Row:
-    where = f"line {number}"
+def _cell(record: Record, place: int, columns: int) -> Row:
+    where, cells = f"line {record.line}", record.cells
     if cells is None:
-        return BadRequest(
-            "The row is malformed", where, "quote texts that hold quotes or line ends, and double quotes in them"
-        )
-    while len(cells) > columns and not cells[-1]:
-        cells.pop()
+        return BadRequest(MALFORMED[0], where, MALFORMED[1])
     if len(cells) != columns:
-        hint = f"the header has {columns} columns and this row {len(cells)}: quote texts that hold the separator"
-        return BadRequest("The row has another number of cells than the header", where, hint)
+        hint = f"the header has {columns} columns and this row {len(cells)}: {UNEVEN[1]}"
+        return BadRequest(UNEVEN[0], where, hint)
     return _checked(cells[place], where)
 
 
@@ -98,14 +134,19 @@ def _json(line: str, where: str, key: str) -> Row:
 
 
 def _checked(text: str, where: str) -> Row:
-    """Bytes that could not be decoded are lone surrogates here."""
-    if any(
-        unicodedata.category(char) == "Cs" or (is_strange(char) and unicodedata.category(char) == "Cc") for char in text
-    ):
-        return BadRequest(
-            "The row holds characters that no text has", where, "save the file as UTF-8 and send it again"
-        )
+    if not text.strip():
+        return BadRequest("The report has no text", where, "send a report")
+    if is_broken(text):
+        hint = "save the file as UTF-8 and send it again"
+        return BadRequest("The row holds characters that no text has", where, hint)
     return text
+
+
+def is_broken(text: str) -> bool:
+    """Whether the text holds controls, or bytes that could not be decoded: they are lone surrogates here."""
+    return not text.isprintable() and any(
+        unicodedata.category(char) == "Cs" or (is_strange(char) and unicodedata.category(char) == "Cc") for char in text
+    )
 
 
 def is_strange(char: str) -> bool:

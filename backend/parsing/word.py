@@ -63,10 +63,11 @@ def read(archive: zipfile.ZipFile) -> Reading:
     root = _parsed(archive, main)
     if _name(root) != "w:document":
         raise refusal("its main part is no Word text")
-    walk = _Walk(hide_codes=True)
+    hidden = _hidden_styles(archive, main)
+    walk = _Walk(hide_codes=True, hidden=hidden)
     text = walk.story(root)
     if walk.fields or walk.unbalanced:  # a field that never ends would hide the rest of the document
-        walk = _Walk(hide_codes=False)
+        walk = _Walk(hide_codes=False, hidden=hidden)
         text = walk.story(root)
     left_out = {*walk.left_out, *_other_stories(archive, main)}
     return Reading(text, tuple(sorted(left_out)))
@@ -109,16 +110,33 @@ def _parsed(archive: zipfile.ZipFile, name: str) -> Element:
         raise refusal(f"{posixpath.basename(name)} is damaged") from None
 
 
+def _hidden_styles(archive: zipfile.ZipFile, main: str) -> frozenset[str]:
+    """The styles that hide their text, by themselves or by the style that they are based on."""
+    name = posixpath.join(posixpath.dirname(main), "styles.xml")
+    if name not in archive.namelist():
+        return frozenset()
+    styles = {_value(style, "styleId"): style for style in _parsed(archive, name) if _name(style) == "w:style"}
+
+    def hides(style: str, seen: tuple[str, ...] = ()) -> bool:
+        if style not in styles or style in seen:
+            return False
+        vanish = _child(styles[style], "rPr", "vanish")
+        return _is_on(vanish) if vanish is not None else hides(_value(_child(styles[style], "basedOn")), (*seen, style))
+
+    return frozenset(filter(hides, styles))
+
+
 def _other_stories(archive: zipfile.ZipFile, main: str) -> Iterator[str]:
     """Headers, notes and comments that hold text, named by their root, so that a missing relation hides none."""
     folder = posixpath.dirname(main)
     for name in archive.namelist():
-        if name == main or posixpath.dirname(name) != folder or not name.lower().endswith(".xml"):
+        if name == main or not name.lower().endswith(".xml"):
             continue
         try:
             root = _parsed(archive, name)
         except BadRequest:
-            yield "a damaged part"
+            if posixpath.dirname(name) == folder:
+                yield "a damaged part"
             continue
         story = _STORIES.get(_name(root).removeprefix("w:"))
         if story and _Walk(hide_codes=False).story(root).strip():
@@ -156,12 +174,15 @@ def _is_on(element: Element | None) -> bool:
 class _Walk:
     """One pass over a story. `fields` holds, for each open field, whether its result has begun."""
 
-    def __init__(self, hide_codes: bool) -> None:
+    def __init__(self, hide_codes: bool, hidden: frozenset[str] = frozenset()) -> None:
         self.hide_codes = hide_codes
+        self.hidden = hidden
+        """Styles whose text is not shown."""
         self.fields: list[bool] = []
         self.unbalanced = False
         self.left_out: set[str] = set()
         self._boxes: list[str] = []
+        self._hidden_paragraph = False
         self._depth = 0
 
     def story(self, root: Element) -> str:
@@ -197,15 +218,25 @@ class _Walk:
 
     def _paragraph(self, element: Element) -> str:
         before, self._boxes = self._boxes, []
+        outer, self._hidden_paragraph = self._hidden_paragraph, self._is_hidden(element, "pPr", "pStyle")
         text = self._inside(element)
+        hidden, self._hidden_paragraph = self._hidden_paragraph, outer
         boxes, self._boxes = self._boxes, before
         mark = _child(element, "pPr", "rPr")
-        merged = _child(mark, "del") is not None or _child(mark, "moveFrom") is not None
+        vanish = _child(mark, "vanish")
+        removed = _child(mark, "del") is not None or _child(mark, "moveFrom") is not None
+        merged = removed or (_is_on(vanish) if vanish is not None else hidden)
         return f"{text}{'' if merged and not boxes else chr(10)}{''.join(boxes)}"
+
+    def _is_hidden(self, element: Element, *path: str) -> bool:
+        return _value(_child(element, *path)) in self.hidden
 
     def _run(self, element: Element) -> str:
         text = self._inside(element)
-        if _is_on(_child(element, "rPr", "vanish")):
+        vanish = _child(element, "rPr", "vanish")
+        # The two styles toggle: hidden text in a hidden style is shown (ECMA-376 part 1, 17.7.3).
+        styled = self._is_hidden(element, "rPr", "rStyle") != self._hidden_paragraph
+        if _is_on(vanish) if vanish is not None else styled:
             if text.strip():
                 self.left_out.add("hidden text")
             return ""

@@ -11,9 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.convert import convert
+from cli.corpus import read_texts
 from cli.main import Commands
 from cli.split import split
 from trainer.corpus import read
+from trainer.corpus.tasks import PLAIN
 from trainer.dataset import Reject
 
 REPORTS = Path(__file__).resolve().parents[2] / "examples" / "ecg_reports"
@@ -80,6 +82,22 @@ def test_nothing_usable_is_a_failure_with_the_reasons(tmp_path: Path) -> None:
     assert not (tmp_path / "a.json").exists()
 
 
+def test_a_row_that_cannot_be_read_is_told_with_its_line_by_each_command(tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"{TEXT}{n}", "label": [[2, 7, "HR"]]}) for n in range(10)]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("\n".join([*rows[:3], '{"text": "心', *rows[3:]]), encoding="utf-8")
+    rejects = tmp_path / "r.json"
+    done = call("convert", "--input", source, "--output", tmp_path / "a.json", "--rejects", rejects)
+    assert done.exit_code == 0, done.output
+    assert "line 4: it is not JSON" in done.stderr
+    assert ["tasks", "11", "10", "1"] in [line.split() for line in done.stdout.splitlines()]
+    assert json.loads(rejects.read_text("utf-8"))[0]["reason"].startswith("line 4: ")
+    done = call("split", "--data", source, "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "line 4: it is not JSON" in done.stderr
+    assert "心" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -132,8 +150,16 @@ def test_split_does_not_overwrite_its_data(tmp_path: Path) -> None:
     assert not (tmp_path / "validation.json").exists()
 
 
+def test_rows_without_text_among_unlabelled_ones_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pool.csv").write_text("id,text\n1,窦性\n2,\n3,室早,x\n", encoding="utf-8")
+    assert read_texts(tmp_path / "pool.csv", PLAIN) == ["窦性"]
+    assert "2 rows without text under data.text were left out" in capsys.readouterr().err
+
+
 def test_split_needs_data_it_can_use(tmp_path: Path) -> None:
     source = export(tmp_path, {"id": 8, "was_cancelled": True, "result": [region(0, 2)]})
     result = call("split", "--data", source, "--output", tmp_path / "out")
     assert result.exit_code == 1
-    assert "--rejects" in result.output
+    assert "skipped (1)" in result.output

@@ -146,4 +146,5 @@ def test_unlabelled_texts_are_tasks_or_strings(tmp_path: Path) -> None:
     file = tmp_path / "texts.json"
     tasks = [{"id": 1, "data": {"text": "房颤"}}, "心率75次/分", {"data": {"note": "no report"}}, 7, {"text": "早搏"}]
     file.write_text(json.dumps(tasks), "utf-8")
-    assert sorted(texts_of(file, PLAIN)) == sorted(["心率75次/分", "房颤", "早搏"])
+    texts, without = texts_of(file, PLAIN)
+    assert (sorted(texts), without) == (sorted(["心率75次/分", "房颤", "早搏"]), 2)

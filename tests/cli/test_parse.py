@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_read_is_told_while_the_others_are_parsed(folder: 
 def test_a_row_without_text_costs_only_itself(folder: Path) -> None:
     done = run(folder / "c.csv", "--format", "csv")
     assert done.exit_code == 1
-    assert "c.csv#2: The report has no text" in done.stderr
+    assert "c.csv#2: The report has no text: line 3" in done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout_bytes.decode("utf-8-sig"), newline="")))
     assert [(row["item"], row["text"][:2]) for row in rows] == [("event", "室早"), ("error", "Th"), ("event", "房早")]
 

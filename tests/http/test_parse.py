@@ -137,17 +137,6 @@ def test_csv_and_json_lines_are_many_reports(client: TestClient) -> None:
     assert [found["report"]["events"][0]["text"] for found in lines(many)] == ["室早", "房早"]
 
 
-def test_what_a_document_holds_besides_its_text_is_named_in_the_answer(client: TestClient) -> None:
-    document, file = docx.Document(), io.BytesIO()
-    document.add_paragraph("室早")
-    document.sections[0].header.paragraphs[0].text = "某医院"
-    document.save(file)
-    assert upload(client, file.getvalue(), DOCX).json()["left_out"] == ["page header"]
-    assert ("left out", "page header") in [
-        (row["item"], row["text"]) for row in rows(upload(client, file.getvalue(), DOCX, "?format=csv"))
-    ]
-
-
 def test_a_stray_quote_costs_its_row_alone(client: TestClient) -> None:
     found = upload(client, 'text\n室早\n"QRS"R"型"\n房早\n'.encode(), "text/csv").json()
     assert ["report" in row for row in found] == [True, False, True]

@@ -25,7 +25,8 @@ def package(body: str, main: str = "word/document.xml", space: str = W, **parts:
         archive.writestr("_rels/.rels", f"<Relationships>{relation}</Relationships>")
         archive.writestr(main, f'<w:document xmlns:w="{space}" {SPACES}><w:body>{body}</w:body></w:document>')
         for name, content in parts.items():
-            archive.writestr(f"word/{name}.xml", f'<w:{name} xmlns:w="{space}">{content}</w:{name}>')
+            root = name.rpartition("/")[2]
+            archive.writestr(f"word/{name}.xml", f'<w:{root} xmlns:w="{space}">{content}</w:{root}>')
     return file.getvalue()
 
 
@@ -112,6 +113,49 @@ def test_strict_files_other_endings_and_another_main_part_are_read() -> None:
         assert read(package(p(NOT), "doc/main.xml", STRICT), name).texts == ["未见"]
 
 
+STYLES = (
+    '<w:style w:styleId="Hidden"><w:rPr><w:vanish/></w:rPr></w:style>'
+    '<w:style w:styleId="Child"><w:basedOn w:val="Hidden"/></w:style>'
+    '<w:style w:styleId="Shown"><w:basedOn w:val="Hidden"/><w:rPr><w:vanish w:val="0"/></w:rPr></w:style>'
+    '<w:style w:styleId="Loop"><w:basedOn w:val="Loop"/></w:style>'
+)
+
+
+def styled(kind: str, style: str, more: str = "") -> str:
+    """室速 in a run of the style, or in a paragraph of it."""
+    own = f'<w:rStyle w:val="{style}"/>' if kind == "run" else ""
+    run = f"<w:r><w:rPr>{own}{more}</w:rPr><w:t>室速</w:t></w:r>"
+    return p(f"{NOT}{run}") if kind == "run" else p(NOT) + p(run, f'<w:pStyle w:val="{style}"/>')
+
+
+@pytest.mark.parametrize("kind", ["run", "paragraph"])
+@pytest.mark.parametrize(
+    ("style", "more", "shown"),
+    [
+        ("Hidden", "", False),
+        ("Child", "", False),
+        ("Shown", "", True),
+        ("Loop", "", True),
+        ("Missing", "", True),
+        ("Hidden", '<w:vanish w:val="false"/>', True),
+        ("Shown", "<w:vanish/>", False),
+    ],
+)
+def test_text_that_a_style_hides_is_named_and_not_read(kind: str, style: str, more: str, shown: bool) -> None:
+    found = read(package(styled(kind, style, more), styles=STYLES), "a.docx")
+    assert ("室速" in found.texts[0], found.left_out) == (shown, () if shown else ("hidden text",))
+
+
+def test_a_hidden_paragraph_mark_joins_paragraphs() -> None:
+    assert said(p(NOT, "<w:rPr><w:vanish/></w:rPr>") + p(VT)) == "未见室速"
+
+
+def test_smart_art_charts_and_headers_of_any_folder_are_named() -> None:
+    drawing = "<w:r><w:drawing><x:relIds/></w:drawing></w:r><w:r><w:drawing><x:chart/></w:drawing></w:r>"
+    found = read(package(p(f"{NOT}{drawing}"), **{"parts/hdr": p(VT)}), "a.docx")
+    assert found == (["未见"], ("chart", "diagram", "page header"), True)
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -137,3 +181,9 @@ def test_rtf_is_read_whatever_its_name() -> None:
         for name in ("a.rtf", "a.txt", "a.doc"):
             found = read(b"{\\rtf1\\ansi\\ansicpg936 " + body + b"{\\header x}\\par}", name)
             assert (found.texts[0].strip(), found.left_out) == ("窦性心律", ("page header",))
+
+
+def test_an_rtf_document_that_ends_too_early_is_refused() -> None:
+    with pytest.raises(BadRequest, match="ends too early"):
+        read(b"{\\rtf1\\ansi\\ansicpg936 sinus \\par \\'ca\\'d2", "a.rtf")
+    assert read(b"{\\rtf1 a\\{b\\\\}", "a.rtf").texts == ["a{b\\"]

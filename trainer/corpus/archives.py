@@ -39,6 +39,8 @@ def _check_names(names: list[str], path: Path) -> None:
     suffixes = {PurePosixPath(name).suffix.lower() for name in names}
     if not names:
         raise CorpusError("The zip archive is empty", path, HINT)
+    if "[Content_Types].xml" in names:
+        raise CorpusError("The file is an Office document (Excel, Word), which is not read", path, HINT)
     if ".ann" in suffixes:
         raise CorpusError("The archive is a BRAT export, which is not read", path, HINT)
     if unread := sorted(suffixes - set(READ)):

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from backend.errors import CorpusError
 from backend.ner.alignment import spans_to_tags
 from backend.ner.scheme import LabelScheme
-from trainer.corpus.tagging import TAG, Row, TagReader
+from trainer.corpus.files import Lost
+from trainer.corpus.tagging import TAG, BadLine, Row, TagReader
 from trainer.dataset import Report
 
 ESCAPE = re.compile(r"\\u\{([0-9a-f]{1,6})\}")
@@ -79,8 +80,11 @@ def is_conll(text: str, suffix: str) -> bool:
     return text.startswith(LABELS) or suffix in SUFFIXES or tagged
 
 
-def decode(text: str, path: Path) -> tuple[list[Report], tuple[str, ...]]:
-    """Reports and labels of a file, also of one without comments; raises CorpusError that names the line."""
+def decode(text: str, path: Path) -> tuple[list[Report | Lost], tuple[str, ...]]:
+    """Reports and labels of a file, also of one without comments; a bad line costs its report.
+
+    Raises CorpusError for tags of several schemes and for the CoNLL 2003 export of Label Studio.
+    """
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     lines = ["" if line.startswith(DOCUMENT) else line for line in lines]
     if foreign := next((place for place, line in enumerate(lines, start=1) if " -X- " in line), 0):
@@ -89,19 +93,33 @@ def decode(text: str, path: Path) -> tuple[list[Report], tuple[str, ...]]:
     own = text.startswith(LABELS)
     blocks = list(_blocks(lines))
     named = [tuple(map(unescape, line[len(LABELS) :].split())) for line in lines if line.startswith(LABELS)]
-    rows = [[_row(line, place, path, own) for place, line in block if not _is_comment(line)] for block in blocks]
-    tags = TagReader.of([row for block in rows for row in block], path, own)
-    used = {tag[2:] for block in rows for _, tag, _ in block if tag != "O"}
-    labels = tuple(dict.fromkeys([*(named[0] if named else ()), *sorted(used)]))
+    rows = [_rows(block, own) for block in blocks]
+    tagged = [row for block in rows if not isinstance(block, Lost) for row in block]
+    tags = TagReader.of(tagged, path, own)
+    labels = tuple(dict.fromkeys([*(named[0] if named else ()), *sorted({tag[2:] for _, tag, _ in tagged} - {""})]))
     ids = [next((found for _, line in block if (found := IDS.fullmatch(line))), None) for block in blocks]
     free = max((int(found[1]) for found in ids if found), default=0) + 1
-    reports = []
+    reports: list[Report | Lost] = []
     for block, found in zip(rows, ids, strict=True):
         task_id, annotation_id = (int(found[1]), int(found[2])) if found else (free, 0)
         free += not found
-        characters = "".join(character for character, _, _ in block)
-        reports.append(Report(task_id, annotation_id, characters, tuple(tags.spans(block))))
+        reports.append(block if isinstance(block, Lost) else _report(task_id, annotation_id, block, tags))
     return reports, labels
+
+
+def _report(task_id: int, annotation_id: int, rows: Sequence[Row], tags: TagReader) -> Report | Lost:
+    characters = "".join(character for character, _, _ in rows)
+    try:
+        return Report(task_id, annotation_id, characters, tuple(tags.spans(rows)))
+    except BadLine as error:
+        return Lost(f"line {error.line}", error.why)
+
+
+def _rows(block: Sequence[tuple[int, str]], own: bool) -> list[Row] | Lost:
+    try:
+        return [_row(line, place, own) for place, line in block if not _is_comment(line)]
+    except BadLine as error:
+        return Lost(f"line {error.line}", error.why)
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
@@ -121,12 +139,16 @@ def _is_comment(line: str) -> bool:
     return line.startswith("# ") and not TAG.fullmatch(line[2:])
 
 
-def _row(line: str, place: int, path: Path, own: bool) -> Row:
-    """Character, tag and number of a line."""
-    written, _, tag = line.partition("\t") if "\t" in line else line.rpartition(" ")
-    character, tag = (unescape(written), unescape(tag)) if own else (written or " ", tag.strip())
+def _row(line: str, place: int, own: bool) -> Row:
+    """Character, tag and number of a line; in files of others, columns between the two are passed over."""
+    separator = "\t" if own or "\t" in line else " "
+    written, _, tag = line.partition(separator) if own else line.rpartition(separator)
+    if own:
+        character, tag = unescape(written), unescape(tag)
+    else:
+        character, tag = written.split(separator)[0] or " ", tag.strip()
     if len(character) != 1 or (not own and line == tag):
-        raise CorpusError(f"Line {place} does not hold one character and its tag", path)
-    if not TAG.fullmatch(tag):
-        raise CorpusError(f"Line {place} has a tag that is not O, B-label or I-label, or one of BMES or BIOES", path)
+        raise BadLine(place, "it does not hold one character and its tag")
+    if not TAG.fullmatch(tag) or any("\ud800" <= sign <= "\udfff" for sign in tag):
+        raise BadLine(place, "its tag is not O, B-label or I-label, or one of BMES or BIOES")
     return character, tag, place

@@ -1,17 +1,36 @@
-"""Files as text and JSON: gzip or not, UTF-8, UTF-16 or GB18030, one value or one a line."""
+"""Files as text and JSON: gzip or not, UTF-8, UTF-16 or GB18030, one value or one a line.
+
+A row or line that cannot be read is a `Lost` in its place: it costs itself alone, and is told.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backend.errors import BadRequest, CorpusError
-from backend.parsing.documents import decode
+from backend.parsing.documents import decode_rows
 
 GZIP = b"\x1f\x8b"
+HINT = "give a JSON export of Label Studio"
+_FOREIGN = {
+    b"\x78\x01": "a .spacy file", b"\x78\x9c": "a .spacy file", b"\x78\xda": "a .spacy file", b"PAR1": "Parquet",
+    b"ARROW1": "Arrow", b"SQLite format 3": "SQLite", b"%PDF": "PDF", b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
+    b"{\\rtf": "RTF",
+}  # fmt: skip
+"""What a file begins with -> what it is; a DocBin of spaCy is compressed with zlib."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A row or line that cannot be read: where it stands ("line 4"), and why. No report text."""
+
+    place: str
+    why: str
 
 
 def content_of(path: Path) -> bytes:
@@ -29,52 +48,54 @@ def text_of(path: Path) -> str:
 
 
 def decoded(content: bytes, path: Path) -> str:
-    """Text in UTF-8, else with the byte order mark of UTF-16, else in GB18030; raises CorpusError for anything else."""
+    """Text by its byte order mark, else in UTF-8, else in GB18030; raises CorpusError for anything else.
+
+    A byte that is wrong becomes a lone surrogate, which costs the report that holds it.
+    """
+    for mark, kind in _FOREIGN.items():
+        if content.startswith(mark):
+            raise CorpusError(f"The file is {kind}, which is not read", path, HINT)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
     try:
-        return decode(content)
+        return decode_rows(content)
     except BadRequest as error:
-        told = f"Neither UTF-8 nor GB18030 text ({error.what}: {error.value})"
-        raise CorpusError(told, path, "give a JSON export of Label Studio") from None
+        raise CorpusError(f"Neither UTF-8 nor GB18030 text ({error.what}: {error.value})", path, HINT) from None
 
 
 def json_values(text: str, path: Path) -> list[Any]:
-    """The items of a JSON list, the one object of a file, or the values of JSON lines; raises CorpusError."""
+    """The items of a JSON list, the one object of a file, or the values of JSON lines; raises CorpusError.
+
+    Of a file in which at least half of the lines are JSON, the other lines are `Lost`.
+    """
     if not text.strip():
         raise CorpusError("The file is empty", path)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        if not _is_lines(text):
-            raise CorpusError(f"Not JSON ({_told(error)})", path, "give a JSON export of Label Studio") from None
-        return _lines(text, path)
+        lines = _lines(text)
+        if 2 * sum(not isinstance(line, Lost) for line in lines) < len(lines):
+            raise CorpusError(f"Not JSON ({_told(error)})", path, HINT) from None
+        return lines
     if not isinstance(value, list | dict):
         raise CorpusError("A list of tasks is expected, not a single value", path)
     return value if isinstance(value, list) else [value]
 
 
-def _is_lines(text: str) -> bool:
-    """Whether the first line holds a whole JSON object or list."""
-    try:
-        return isinstance(json.loads(text.lstrip().partition("\n")[0]), dict | list)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _lines(text: str, path: Path) -> list[Any]:
-    values = []
+def _lines(text: str) -> list[Any]:
     # Not splitlines: a report may hold a raw U+2028.
-    for place, line in enumerate(text.split("\n"), start=1):
-        try:
-            values += [json.loads(line)] if line.strip() else []
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(
-                f"Line {place} is not JSON ({getattr(error, 'msg', 'a value out of range')})", path
-            ) from None
-    return values
+    lines = ((place, line) for place, line in enumerate(text.split("\n"), start=1) if line.strip())
+    return [_line(line, place) for place, line in lines]
+
+
+def _line(line: str, place: int) -> Any:
+    try:
+        value = json.loads(line.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        return Lost(f"line {place}", f"it is not JSON ({getattr(error, 'msg', 'a value out of range')})")
+    return value if isinstance(value, list | dict) else Lost(f"line {place}", "it holds a single value, no task")
 
 
 def _told(error: Exception) -> str:

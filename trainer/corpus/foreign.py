@@ -9,16 +9,16 @@
     Prodigy   {"text", "spans": [{"start", "end", "label"}], "answer"}
 
 Ends are exclusive, except where the mention beside them shows that they are not. A row that may be annotated in a way
-not known here is refused by the name of its key: kept as a report without entities it would teach the wrong thing.
+not known here is lost, with the name of its key: kept as a report without entities it would teach the wrong thing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from backend.errors import CorpusError
+from trainer.corpus.files import Lost
 from trainer.corpus.tasks import is_flat_row, is_span_row
 
 Row = dict[str, Any]
@@ -33,49 +33,74 @@ SUSPECTS = {*ENTITIES, "tags", "ner_tags", "bio", "bio_tags", "bio tags", "parag
 HARMLESS = {"relations", "comments", "meta", "metadata", "tokens"}
 """Keys of a row with entities, or of one nobody annotated, whose lists and objects are no entities."""
 
-HINT = 'give a JSON export of Label Studio, or lines of {"text": …, "spans": [{"start", "end", "label"}]}'
 
-
-def adopt(values: Sequence[Any], path: Path) -> list[Any]:
-    """The values with the rows of other tools as rows of ours; raises CorpusError that names row and key."""
+def rows_of(values: Sequence[Any]) -> list[Any]:
+    """The rows in the values of one file of spaCy, those of any other file as they are."""
     if len(values) == 2 and isinstance(values[0], str) and isinstance(values[1], dict):
         values = [list(values)]
     if len(values) == 1 and isinstance(values[0], dict) and {"classes", "annotations"} <= set(values[0]):
         values = [value for value in values[0]["annotations"] or () if value is not None]
-    return [_adopted(value, place, path) for place, value in enumerate(values, start=1)]
+    return [_row(value) for value in values]
 
 
-def _adopted(value: Any, place: int, path: Path) -> Any:
+def _row(value: Any) -> Any:
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
-        value = {"text": value[0], **value[1]}
+        return {"text": value[0], **value[1]}
+    return value
+
+
+def adopt(values: Sequence[Any]) -> list[Any]:
+    """The values with the rows of other tools as rows of ours, a `Lost` for each that cannot be read."""
+    return [_attempt(value, f"row {place}") for place, value in enumerate(values, start=1)]
+
+
+def _attempt(value: Any, place: str) -> Any:
+    try:
+        return _adopted(value)
+    except ValueError as error:
+        return Lost(place, str(error))
+
+
+def _adopted(value: Any) -> Any:
+    """The value as a row of ours; raises ValueError that says why it cannot be."""
     if not isinstance(value, dict) or isinstance(value.get("data"), dict):
         return value
     if is_span_row(value) or is_flat_row(value):
         return value
     text = next((value[key] for key in TEXTS if isinstance(value.get(key), str)), None)
-    known = {key: spans for key in ENTITIES if (spans := _spans(value.get(key), text or "", place, path)) is not None}
+    known = {key: spans for key in ENTITIES if (spans := _spans(value.get(key), text or "")) is not None}
     filled = [key for key in known if known[key]]
-    _check_keys(value, filled or list(known), place, path)
+    _check_keys(value, filled or list(known))
     if text is None or (not known and "answer" not in value):
         return value
+    if not filled and known and _is_doccano(value):
+        return {"id": value.get("id"), "text": text}
     spans = known[filled[0]] if filled else []
     answer, relations = value.get("answer"), value.get("relations")
     return {"task_id": value.get("id"), "text": text, "spans": spans, "answer": answer, "relations": relations}
 
 
-def _check_keys(row: Row, known: Sequence[str], place: int, path: Path) -> None:
-    """Refuse a row in which another key than the known one may hold annotations."""
+def _is_doccano(row: Row) -> bool:
+    """Whether the row is one of doccano, which exports what nobody annotated with an empty list."""
+    return isinstance(row.get("label"), list) or not {"comments", "relations"}.isdisjoint(map(str.lower, row))
+
+
+def _check_keys(row: Row, known: Sequence[str]) -> None:
+    """Raise ValueError for a row in which another key than the known one may hold annotations."""
+    if "audio_filepath" in row:
+        raise ValueError("it is of an ASR manifest, which holds no spans")
+    if {"images", "categories"} <= row.keys():
+        raise ValueError("it is COCO, which holds no spans of a text")
     for key, value in row.items():
         if key in known[:1] or value in (None, "", [], {}) or (known and key.lower() in HARMLESS):
             continue
         listed = isinstance(value, list | dict) and not known and key.lower() not in HARMLESS
         if listed or key.lower() in SUSPECTS:
-            raise CorpusError(
-                f'Row {place} may be annotated in a form not known, under the key "{key}", in', path, HINT
-            )
+            shown = key if re.fullmatch(r"[\w .-]{1,30}", key) else f"{key[:1]}…"  # it may be text of a report
+            raise ValueError(f'it may be annotated in a form not known, under the key "{shown}"')
 
 
-def _spans(value: Any, text: str, place: int, path: Path) -> list[Row] | None:
+def _spans(value: Any, text: str) -> list[Row] | None:
     """The entities as spans with exclusive ends, None when the value has no known form."""
     if isinstance(value, dict):
         entities = _cluener(value)
@@ -84,7 +109,7 @@ def _spans(value: Any, text: str, place: int, path: Path) -> list[Row] | None:
         entities = entities if len(entities) == len(value) else None
     else:
         return None
-    return None if entities is None else [_fitted(entity, text, place, path) for entity in entities]
+    return None if entities is None else [_fitted(entity, text) for entity in entities]
 
 
 def _cluener(value: Row) -> list[Row] | None:
@@ -105,8 +130,8 @@ def _is_pairs(value: Any) -> bool:
 
 def _entity(value: Any) -> Row | None:
     """Start, end, label and where given the mention of an entity; None when it lacks one of the three."""
-    if isinstance(value, list) and [type(part) for part in value] == [int, int, str]:
-        return dict(zip(("start", "end", "label"), value, strict=True))
+    if isinstance(value, list) and [type(part) for part in value[:3]] == [int, int, str]:
+        return dict(zip(("start", "end", "label"), value, strict=False))  # spaCy may put an id behind
     if not isinstance(value, dict):
         return None
     keys = {"start": STARTS, "end": ENDS, "label": LABELS, "mention": MENTIONS}
@@ -116,11 +141,11 @@ def _entity(value: Any) -> Row | None:
     return found if whole and not unclear else None
 
 
-def _fitted(entity: Row, text: str, place: int, path: Path) -> Row:
-    """The entity with an exclusive end, which its mention tells from an inclusive one."""
+def _fitted(entity: Row, text: str) -> Row:
+    """The entity with an exclusive end, which its mention tells from an inclusive one; raises ValueError."""
     start, end, mention = entity["start"], entity["end"], entity.get("mention")
     if isinstance(mention, str) and text[start:end] != mention:
         if text[start : end + 1] != mention:
-            raise CorpusError(f"Row {place}: the mention at {start}..{end} is not what the text holds there, in", path)
+            raise ValueError(f"the mention at {start}..{end} is not what the text holds there")
         end += 1
     return {"start": start, "end": end, "label": entity["label"]}

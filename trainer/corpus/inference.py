@@ -18,8 +18,8 @@ DEEPEST = 8
 HINT = "pass --label-config with the project's labelling configuration"
 
 
-def infer(tasks: Sequence[Task], path: Path) -> LabelConfig:
-    """The one control, the one text and the labels of the tasks; raises CorpusError.
+def infer(tasks: Sequence[Task], path: Path) -> LabelConfig | None:
+    """The one control, the one text and the labels of the tasks, None when nothing is marked; raises CorpusError.
 
     Labels are in alphabetical order (by code point), so that the order of the tasks does not matter.
     """
@@ -28,7 +28,7 @@ def infer(tasks: Sequence[Task], path: Path) -> LabelConfig:
     regions = [(task, region) for task in tasks for region in _regions(task)]
     pairs = Counter((str(region.get("from_name")), str(region.get("to_name"))) for _, region in regions)
     if not pairs:
-        raise CorpusError("Nothing is marked: no labelled span in", path, f"annotate first, or {HINT}")
+        return None
     if len(pairs) > 1:
         choices = ", ".join(f"{name} on {target} ({n})" for (name, target), n in pairs.most_common())
         raise CorpusError(f"Spans of several controls in {path}", choices, HINT)

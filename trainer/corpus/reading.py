@@ -6,16 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import task_text
 from trainer.corpus import archives, conll, stored, tables
-from trainer.corpus.files import content_of, decoded, json_values, text_of
-from trainer.corpus.foreign import adopt
+from trainer.corpus.files import HINT, Lost, content_of, decoded, json_values
+from trainer.corpus.foreign import adopt, rows_of
 from trainer.corpus.inference import infer
-from trainer.corpus.model import Corpus, Ledger, Tally
+from trainer.corpus.model import Corpus, Ledger, Tally, nothing_marked
 from trainer.corpus.tasks import PLAIN, Task, tasks_of
 from trainer.dataset import Annotators, Report, Taken, frozen, span_count, take
 
@@ -23,68 +23,83 @@ from trainer.dataset import Annotators, Report, Taken, frozen, span_count, take
 def read(path: Path, config: LabelConfig | None = None, annotators: Annotators = "ground-truth") -> Corpus:
     """The annotated reports of a file or of a dataset's folder, with the rejects.
 
-    Without a configuration it is read off the file. Predictions are never taken for annotations. Raises CorpusError
-    when the file cannot be read, when its configuration is not clear, or when it holds no task.
+    Without a configuration it is read off the file. Predictions are never taken for annotations. A row or line that
+    cannot be read is a reject. Raises CorpusError when the file cannot be read, when its configuration is not clear, or
+    when it holds no task.
     """
-    tasks, config = _tasks(path, config)
-    if not tasks:
-        raise CorpusError("No tasks in", path, "give an export with annotated tasks")
-    taken = [take(task, config, annotators) for task in tasks]
+    values, labels = _values(path)
+    values = adopt(values) if labels is None else values
+    _check_readable(values, path)
+    if labels is not None:
+        config = config or LabelConfig(PLAIN.from_name, PLAIN.to_name, PLAIN.text_key, labels)
+    # The report's key, by which rows of one task are known, is told by the spans.
+    known = config or infer(tasks_of(values, None), path)
+    tasks = tasks_of(values, known or PLAIN)
+    taken = [take(task, known or PLAIN, annotators) for task in tasks]
     reports = [one.report for one in taken if one.report]
     rejects = [reject for one in taken for reject in one.rejects]
-    return Corpus(config, frozen(reports, rejects, config.labels), _ledger(tasks, taken))
+    corpus = Corpus(known or PLAIN, frozen(reports, rejects, (known or PLAIN).labels), _ledger(tasks, taken))
+    if known is None:
+        raise nothing_marked(corpus, path)
+    return corpus
 
 
-def texts_of(path: Path, config: LabelConfig) -> list[str]:
-    """The texts of a file of tasks, annotated or not, or of a JSON list of strings; raises CorpusError for none."""
-    values = json_values(text_of(path), path)
-    strings = [value for value in values if isinstance(value, str)]
+class Texts(NamedTuple):
+    """The texts of a file, and how many of its rows have none."""
+
+    texts: list[str]
+    without: int
+
+
+def texts_of(path: Path, config: LabelConfig) -> Texts:
+    """The texts of a file that `read` takes, annotated or not, or of a list of strings; raises CorpusError for none."""
+    values, _ = _values(path)
+    _check_readable(values, path)
     tasks = tasks_of([value for value in values if not isinstance(value, str)], config)
-    texts = [*strings, *(text for task in tasks if (text := task_text(task, config)) is not None)]
+    found = [*(value for value in values if isinstance(value, str)), *(task_text(task, config) for task in tasks)]
+    texts = [text for text in found if text and text.strip()]
     if not texts:
         raise CorpusError(f"No text under data.{config.text_key} in", path, "give tasks as Label Studio imports them")
-    return texts
+    return Texts(texts, len(found) - len(texts))
 
 
-def _tasks(path: Path, config: LabelConfig | None) -> tuple[list[Task], LabelConfig]:
-    """The tasks of a file in one shape, and the configuration they follow."""
+def _values(path: Path) -> tuple[list[Any], tuple[str, ...] | None]:
+    """The rows or tasks of a place, a `Lost` for each that cannot be read; the labels, of a form that names them."""
     if not path.exists():
         raise CorpusError("There is no file", path)
     if path.is_dir():
-        return _own_form(*stored.load(path), config)
+        reports, labels = stored.load(path)
+        return [_row(report) for report in reports], labels
     content = content_of(path)
     files = archives.members(content, path) if content.startswith(archives.ZIP) else [(path.name, content)]
     texts = [(_suffix(name), decoded(one, path)) for name, one in files]
-    conlls = [text for suffix, text in texts if conll.is_conll(text, suffix)]
-    if conlls and len(texts) == 1:
-        return _own_form(*conll.decode(conlls[0], path), config)
-    if conlls:
+    if not any(conll.is_conll(text, suffix) for suffix, text in texts):
+        return [value for suffix, text in texts for value in _rows(text, suffix, path)], None
+    if len(texts) > 1:
         raise CorpusError("Several files, some of them CoNLL, are in the archive", path, "give one of them")
-    values = [value for suffix, text in texts for value in _values(text, suffix, path)]
-    # The report's key, by which rows of one task are known, is told by the spans.
-    config = config or (infer(tasks_of(values, None), path) if values else PLAIN)
-    return tasks_of(values, config), config
+    found, labels = conll.decode(texts[0][1], path)
+    return [one if isinstance(one, Lost) else _row(one) for one in found], labels
 
 
-def _values(text: str, suffix: str, path: Path) -> list[Any]:
+def _rows(text: str, suffix: str, path: Path) -> list[Any]:
     """The rows or tasks of a file."""
     if tables.is_table(text, suffix):
-        return list(tables.rows_of(text, path))
+        return list(tables.rows_of(text))
     if suffix == ".ann" or re.match(r"T\d+\t\S+ \d+ \d+\t", text):
-        raise CorpusError("Annotations of BRAT are not read", path, "export JSON from Label Studio")
-    return adopt(json_values(text, path), path)
+        raise CorpusError("Annotations of BRAT are not read", path, HINT)
+    return rows_of(json_values(text, path))
+
+
+def _check_readable(values: Sequence[Any], path: Path) -> None:
+    """Raise CorpusError for a file without any row, or in which each row is lost, for the reason of the first."""
+    if not values:
+        raise CorpusError("No tasks in", path, "give an export with annotated tasks")
+    if isinstance(values[0], Lost) and all(isinstance(value, Lost) for value in values):
+        raise CorpusError(f"No row can be read ({values[0].place}: {values[0].why})", path, HINT)
 
 
 def _suffix(name: str) -> str:
     return PurePath(name.removesuffix(".gz")).suffix.lower()
-
-
-def _own_form(
-    reports: Sequence[Report], labels: tuple[str, ...], config: LabelConfig | None
-) -> tuple[list[Task], LabelConfig]:
-    """Reports as tasks again, so that they pass the same checks."""
-    config = config or LabelConfig(PLAIN.from_name, PLAIN.to_name, PLAIN.text_key, labels)
-    return tasks_of([_row(report) for report in reports], config), config
 
 
 def _row(report: Report) -> dict[str, Any]:

@@ -17,12 +17,20 @@ TAG = re.compile(r"O|[BIMESLU][-_].+", re.DOTALL)
 SCHEMES = {"BIO": "BI", "BMES": "BMES", "BIOES": "BIES", "BILOU": "BILU"}
 
 
+class BadLine(Exception):
+    """A line that cannot be read: its number, and why."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(line, why)
+        self.line = line
+        self.why = why
+
+
 @dataclass(frozen=True)
 class TagReader:
     """Reads the spans of one file, in its scheme."""
 
     scheme: str
-    path: Path
     opens_inside: bool = False
     """IOB1: I begins a span, B only one right behind a span of the same label."""
 
@@ -36,10 +44,10 @@ class TagReader:
             fits = [name for name, prefixes in SCHEMES.items() if used.keys() <= set(prefixes)]
             if not fits or (own and fits[0] != "BIO"):
                 raise CorpusError(f"Line {place} has a tag of another scheme than the lines before", path)
-        return cls(fits[0] if rows else "BIO", path, not own and _opens_inside(rows))
+        return cls(fits[0] if rows else "BIO", not own and _opens_inside(rows))
 
     def spans(self, rows: Sequence[Row]) -> Iterator[Span]:
-        """The spans of a report; raises CorpusError that names the line with a contradiction."""
+        """The spans of a report; raises BadLine for a contradiction."""
         start, before = 0, "O"
         for at, (_, tag, place) in enumerate([*rows, ("", "O", rows[-1][2] + 1 if rows else 0)]):
             goes_on = tag[0] in "IMEL" and before[0] in "BIM" and before[2:] == tag[2:]
@@ -47,9 +55,9 @@ class TagReader:
                 before = tag
                 continue
             if tag[0] in "IMEL" and not (self.scheme == "BIO" and self.opens_inside):
-                raise CorpusError(f"Line {place} goes on with a span that no B- tag began", self.path)
+                raise BadLine(place, "it goes on with a span that no B- tag began")
             if before[0] in "BIM" and self.scheme != "BIO":
-                raise CorpusError(f"Line {place} leaves a span that no {self._end}- tag ended", self.path)
+                raise BadLine(place, f"it leaves a span that no {self._end}- tag ended")
             if before != "O":
                 yield Span(start, at, before[2:])
             start, before = at, tag

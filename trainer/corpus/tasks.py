@@ -12,6 +12,7 @@ from typing import Any
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.wire import task_text
+from trainer.corpus.files import Lost
 from trainer.dataset import number
 
 Task = dict[str, Any]
@@ -28,6 +29,8 @@ ROW_FIELDS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "l
 
 def tasks_of(values: Iterable[Any], config: LabelConfig | None) -> list[Task]:
     """Every value as a task, in file order; what is no task becomes one without data, so that it is rejected later.
+
+    A `Lost` row has its reason under `problem`.
 
     Tasks without a usable id get the next numbers above the largest. Tasks with the same id and report are one task
     (an annotation each in JSON-MIN, where choices stand among the data); with another report, the later one gets a
@@ -64,6 +67,9 @@ def region(start: Any, end: Any, label: Any, config: LabelConfig = PLAIN) -> dic
 
 
 def _task(value: Any, config: LabelConfig) -> Task:
+    if isinstance(value, Lost):
+        problem = f"{value.place}: {value.why}"
+        return {"id": None, "data": None, "annotations": [], "predictions": [], "problem": problem}
     if not isinstance(value, dict):
         return {"id": None, "data": None, "annotations": [], "predictions": []}
     if isinstance(value.get("data"), dict):
@@ -113,6 +119,7 @@ def _span_row(row: dict[str, Any], config: LabelConfig) -> Task:
     # Prodigy keeps what the annotator accepted, rejected and ignored in one file.
     refused = row.get("answer") not in (None, "accept")
     annotation = {"id": row.get("annotation_id"), "was_cancelled": refused, "result": result}
+    annotation |= {"answer": row["answer"]} if refused else {}
     return {"id": number(row.get("task_id")), "data": data, "annotations": [annotation], "predictions": []}
 
 
