@@ -268,7 +268,9 @@ def test_a_wrong_secret_title_and_a_foreign_backend_are_told(
     settings, project = settings_for(backend), make_project()
     parts_of(client, settings, project, "rules-0")
     found = failed(examine(client, settings_for(backend, webhook_secret="s"), project))
-    assert set(found) == {"webhook", "Label Studio to backend", "model version"}
+    assert set(found) == {"webhook", "title", "model version"}
+    busy = examine(client, settings, project, all_well(working="rank-1-1 is started"))
+    assert (failed(busy), {check.name for check in busy if check.waits}) == ({}, {"title", "model version"})
     client.update_backend(project, client.backends(project)[0], {"title": "other"})
     moved = Settings(public_url=backend.url.replace("127.0.0.1", "localhost"))
     client.create_backend(project, {"url": moved.url, "title": "rules-1"})
