@@ -48,7 +48,10 @@ ERRORS = {
     "The text is neither UTF-8": ("文本编码无法识别", "请另存为 UTF-8 后再上传。"),
     "This is no Word document": ("这不是 Word 文件", "请在文字处理软件中另存为 .docx。"),
     "disconnected by": ("项目已断开连接", "请用 `ecgal connect` 重新连接。"),
-    "Label Studio no longer has it": ("Label Studio 中已没有这个项目，或令牌无权查看", "请用 `ecgal connect` 重新连接。"),
+    "Label Studio no longer has it": (
+        "Label Studio 中已没有这个项目，或令牌无权查看",
+        "请用 `ecgal connect` 重新连接。",
+    ),
     "Label Studio cannot be reached": ("无法连接 Label Studio", "请确认它在运行，`ecgal doctor` 检查连接。"),
     "Label Studio": ("Label Studio 拒绝了请求，或没有正常应答", "`ecgal doctor` 检查连接。"),
     "The access token": ("访问令牌不可用", "请用 `ecgal connect` 换一个令牌。"),

@@ -98,7 +98,8 @@ class Reconciler:
     def title(self, project: str, client: LabelStudioClient) -> None:
         """Title and model version must be the serving version, else Label Studio orders at random."""
         serving = self.parts.registry.serving(project)
-        if self.parts.queue.jobs(project, "rank"):
+        # A project may have been disconnected since this comparison began.
+        if self.parts.queue.jobs(project, "rank") or self.parts.registry.ended(project):
             return
         backend = client.backend(project, client.backend_url)
         title = backend["title"] if backend else serving
