@@ -16,16 +16,20 @@ from pydantic import SecretStr
 from redis import Redis
 from rq import Queue
 
+from backend import overview
 from backend.errors import LabelStudioError
+from backend.files import write_atomic
 from backend.job_queue import JobQueue
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.session import Unreachable
 from backend.ranking_index import RankedTask, RankingIndex
-from backend.records import Connection
+from backend.records import Connection, RankingRecord
 from backend.registry import Registry
 from backend.settings import Settings, inherited, is_loopback, proxy_variable, proxy_variables
 from cli import processes, supervision
 from cli.connect import reached_at
+from cli.disconnect import run
+from cli.doctor import working
 from cli.main import main
 from cli.worker import Hidden
 from tests.label_studio import ROOT
@@ -218,3 +222,36 @@ def test_the_end_cancels_jobs_drops_hints_and_outlives_the_connection(parts: Wor
         parts.connection("1")
     parts.registry.save_connection("1", CONNECTION)
     assert parts.connection("1").url == CONNECTION.url
+
+
+def test_a_disconnection_that_label_studio_does_not_answer_ends_nothing_unless_it_is_forced(parts: WorkerParts) -> None:
+    parts.registry.save_connection("1", CONNECTION)
+    job = parts.queue.request_round("1")
+    with pytest.raises(LabelStudioError, match="add --force"):
+        run(parts, "1", delete_predictions=False, force=False)
+    assert (parts.connection("1").url, parts.registry.ended("1")) == (CONNECTION.url, "")
+    assert [waiting.id for waiting in parts.queue.jobs("1", "retrain")] == [job]
+    changes = run(parts, "1", delete_predictions=False, force=True)
+    assert [change.part for change in changes] == ["Label Studio", "backend"]
+    assert job in changes[1].what
+    assert overview.status(parts, "1")["ended"] == "disconnected by `ecgal disconnect`"
+
+
+def test_an_ended_project_is_not_trained_or_ranked(parts: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    end(parts, "1", "deleted")
+    for name in ("retrain", "rerank"):
+        said = command(monkeypatch, parts.settings.home, name, "--project", "1").output
+        assert "has ended (deleted)" in said
+        assert "ecgal connect --url" in said
+
+
+def test_what_the_reconciler_will_rank_is_waited_for(parts: WorkerParts) -> None:
+    record = RankingRecord(version="rules-1", tasks=1, seconds=1.0, finished="now")
+    parts.registry.save_ranking("1", record)
+    assert working(parts, "1") == ""
+    write_atomic(parts.registry.folder("1") / "target", "ecg-r0001-0badcafe")
+    assert "a ranking starts within" in working(parts, "1")
+    parts.registry.save_ranking("2", record.model_copy(update={"finished": ""}))
+    assert "a ranking starts within" in working(parts, "2")
+    job = parts.queue.request_rank("2")
+    assert working(parts, "2") == f"{job} is queued"

@@ -21,6 +21,7 @@ from backend.records import Connection
 from backend.registry import Registry
 from backend.settings import Settings
 from cli.connect import connect as connect_command
+from cli.disconnect import run
 from trainer.connection import VIEW_TITLE, connect, has_view
 from trainer.disconnection import disconnect
 from trainer.doctor import Check, Local, run_checks
@@ -328,6 +329,23 @@ def test_disconnecting_removes_what_connecting_made_and_keeps_the_predictions(
     assert disconnect(client, settings, project, delete_predictions=False) == []
     disconnect(client, settings, project, delete_predictions=True)
     assert client.model_versions(project) == {}
+
+
+def test_the_command_ends_the_project_here_and_there(
+    client: LabelStudioClient, label_studio: LabelStudio, make_project: MakeProject, backend: Backend, redis: Redis,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    settings, project = Settings(home=tmp_path, public_url=backend.url), make_project("a")
+    registry = Registry(tmp_path)
+    registry.save_connection(project, Connection(url=label_studio.url, token=SecretStr(label_studio.token)))
+    parts = WorkerParts(settings, registry, redis, JobQueue(redis, registry, settings), RankingIndex(redis))
+    parts_of(client, settings, project)
+    job = parts.queue.request_rank(project)
+    changes = run(parts, project, delete_predictions=False, force=False)
+    assert [change.part for change in changes] == ["webhook", "ML backend", "project", "project", "view", "backend"]
+    assert f"{job} ended" in changes[-1].what
+    Reconciler(parts).tick()
+    assert client.project(project).model_version == ""
 
 
 def test_a_project_that_was_deleted_there_ends_here_after_some_answers(
