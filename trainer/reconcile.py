@@ -48,6 +48,7 @@ class Reconciler:
         for project in self.parts.registry.projects():
             try:
                 if self.parts.registry.connection(project) is None:
+                    self._forget_client(project)
                     continue
                 self.project(project)
             except Exception as error:
@@ -140,8 +141,13 @@ class Reconciler:
         connection = self.parts.connection(project)
         known = self._clients.get(project)
         if known is None or known[0] != connection:
+            self._forget_client(project)
             self._clients[project] = (connection, self.parts.client(project))
         return self._clients[project][1]
+
+    def _forget_client(self, project: str) -> None:
+        if known := self._clients.pop(project, None):
+            known[1].close()
 
     def _end_deleted(self, project: str, error: Exception) -> None:
         """End a project that Label Studio said it does not have GONE_AFTER times in a row, and nothing else between."""
@@ -152,7 +158,7 @@ class Reconciler:
             self._missing.pop(project)
 
     def _log_once(self, project: str, error: Exception) -> None:
-        self._clients.pop(project, None)
+        self._forget_client(project)
         reason = reason_of(error)
         if self._outages.get(project) != reason:
             self._outages[project] = reason
