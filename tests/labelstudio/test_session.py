@@ -128,7 +128,7 @@ def test_fewer_stored_predictions_than_sent_is_an_error(answers: Answers, client
 
 
 def test_nothing_there_is_unreachable(answers: Answers) -> None:
-    with LabelStudioClient("http://127.0.0.1:9", TOKEN) as client, pytest.raises(Unreachable, match="is it running"):
+    with LabelStudioClient("http://127.0.0.1:9", TOKEN) as client, pytest.raises(Unreachable, match="Is it running"):
         client.version()
 
 
@@ -144,7 +144,7 @@ def test_something_else_there_is_told(answers: Answers, client: LabelStudioClien
 
 def test_redirects_are_not_followed(answers: Answers, client: LabelStudioClient) -> None:
     answers.status = 302
-    with pytest.raises(Refusal, match="it redirects"):
+    with pytest.raises(Refusal, match="It redirects"):
         client.model_versions("1")
     assert len(answers.asked) == 1
 
