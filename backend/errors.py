@@ -3,6 +3,7 @@
     BackendError                 what, which value, what to do
     ├── SettingsError            an environment variable is wrong
     ├── LabelConfigError         a labelling configuration has no usable Labels + Text pair
+    │   └── UnreadableLabelConfig  there is none, or it is no XML
     ├── BadRequest               a request body is malformed (HTTP 400)
     ├── NotFound                 no such project, version or task (HTTP 404)
     ├── Conflict                 the state does not allow it now (HTTP 409)
@@ -18,6 +19,9 @@ Messages never carry report text or tokens: they reach clients and INFO logs.
 from __future__ import annotations
 
 import re
+
+CONNECT = "ecgal connect --url <address of Label Studio> --token <access token> --project"
+"""For hints: how a project is connected; its number follows."""
 
 
 class BackendError(Exception):
@@ -54,6 +58,10 @@ class LabelConfigError(BackendError):
     """A labelling configuration that cannot be used for named-entity recognition."""
 
     status = 422
+
+
+class UnreadableLabelConfig(LabelConfigError):
+    """No labelling configuration at all, or none that is XML."""
 
 
 class BadRequest(BackendError):

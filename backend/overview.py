@@ -10,7 +10,7 @@ from typing import Any
 
 from backend import left_out
 from backend.error_analysis import ErrorAnalysis, ErrorKind, SpanError, Suspect, read_analysis
-from backend.errors import BadRequest, NotFound
+from backend.errors import CONNECT, BadRequest, NotFound
 from backend.job_queue import JobView, Kind
 from backend.model_card import ModelCard
 from backend.parts import Parts
@@ -38,7 +38,7 @@ def projects(parts: Parts) -> list[dict[str, Any]]:
 def known(parts: Parts, project: str) -> str:
     """The project, if Label Studio ever named it; raises NotFound."""
     if project not in parts.registry.projects():
-        raise NotFound("No such project", project, "Label Studio has not called for it yet: `ecgal connect`")
+        raise NotFound("No such project", project, f"Label Studio has not called for it yet: `{CONNECT} {project}`")
     return project
 
 
@@ -79,6 +79,8 @@ def status(parts: Parts, project: str) -> dict[str, Any]:
         "target": registry.target(project),
         "hold": hold.model_dump() if (hold := registry.hold(project)) else None,
         "damage": registry.damage(project, serving),
+        "ended": registry.ended(project),
+        "label_config_fault": registry.label_config_fault(project),
         "labelled": cards[0].dataset.reports if cards else 0,
         "pending": pending.annotations,
         "changes": pending.count,

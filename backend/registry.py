@@ -1,6 +1,7 @@
 """Model versions and project state as files below ECG_HOME: the truth that survives everything.
 
     projects/<id>/label_config.xml     last labelling configuration seen
+    projects/<id>/label_config.fault   why the one that the project has now cannot be used
     projects/<id>/connection.json      Label Studio URL and token (mode 0600)
     projects/<id>/ended                why nothing is computed for it any more
     projects/<id>/models/<version>/    card.json, weights, engine files; complete or absent
@@ -71,11 +72,23 @@ class Registry:
         return read_text(self.folder(project) / "label_config.xml")
 
     def remember_label_config(self, project: str, xml: str) -> bool:
-        """Keep the labelling configuration; returns whether it is new."""
+        """Keep a usable labelling configuration; returns whether it is new."""
+        (self.folder(project) / "label_config.fault").unlink(missing_ok=True)
         if self.label_config(project) == xml:
             return False
         write_atomic(self.folder(project) / "label_config.xml", xml)
         return True
+
+    def refuse_label_config(self, project: str, reason: str) -> bool:
+        """Keep why the project's present labelling configuration cannot be used; returns whether that is new."""
+        if self.label_config_fault(project) == reason:
+            return False
+        write_atomic(self.folder(project) / "label_config.fault", reason)
+        return True
+
+    def label_config_fault(self, project: str) -> str:
+        """Why the project's present labelling configuration cannot be used; "" when it can."""
+        return read_text(self.folder(project) / "label_config.fault") or ""
 
     def connection(self, project: str) -> Connection | None:
         """How to reach the project's Label Studio, or None before `ecgal connect`."""

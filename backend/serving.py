@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from backend.annotated_texts import AnnotatedTexts, Answer
-from backend.errors import BackendError, LabelConfigError, Unavailable
+from backend.errors import BackendError, Unavailable, UnreadableLabelConfig
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import empty_prediction, prediction_json, task_text
 from backend.live_memory import LiveMemory, LiveReport, without_replaced
@@ -56,6 +56,7 @@ class Serving:
         self._annotated = annotated
         self._extended: dict[Key, tuple[str, Predictor]] = {}
         self._ask_again = 0.0
+        self._helped_out: set[str] = set()
 
     def version(self, project: str) -> str:
         """The version that serves the project; `rules-1` for an unknown one."""
@@ -83,7 +84,7 @@ class Serving:
         """Label Studio predictions, exactly one per task and in order.
 
         A task without usable text, or one that cannot be predicted, gets an empty prediction. Raises
-        LabelConfigError when neither the request nor the project's memory has a usable configuration.
+        LabelConfigError as `config` does.
         """
         started = time.monotonic()
         config = self.config(project, label_config)
@@ -110,13 +111,20 @@ class Serving:
         return answers
 
     def config(self, project: str, label_config: str) -> LabelConfig:
-        """The request's labelling configuration, or the project's last one; raises LabelConfigError."""
+        """The request's labelling configuration; raises LabelConfigError.
+
+        For a request without one (older servers send none), or with one that is no XML, the project's last one helps
+        out. One that can be read and not be predicted is refused: regions would be those of other data.
+        """
         try:
             return parse_label_config(label_config)
-        except LabelConfigError:
+        except UnreadableLabelConfig as error:
             remembered = self.registry.label_config(project) if project else None
             if remembered is None or remembered == label_config:
                 raise
+            if project not in self._helped_out:
+                self._helped_out.add(project)
+                logger.warning("project %s: %s The last one that was seen is used.", project, error)
             return parse_label_config(remembered)
 
     def _load(self, project: str, version: str, labels: tuple[str, ...]) -> Predictor:

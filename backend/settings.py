@@ -44,6 +44,12 @@ def proxy_variable(url: str) -> str:
     return next((name for n in names for name in (n, n.upper()) if os.environ.get(name)), "")
 
 
+def proxy_variables() -> list[str]:
+    """The environment variables that name proxies, or hosts without one, and are set."""
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    return [name for n in names for name in (n, n.upper()) if os.environ.get(name)]
+
+
 def inherited(**more: str) -> dict[str, str]:
     """The environment for a process that is started here: this one's with `more`, and NO_PROXY for this machine."""
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shlex
 import subprocess
 import time
 from typing import Any
@@ -12,13 +13,15 @@ from xmlrpc.client import ServerProxy
 import click
 from supervisor.xmlrpc import SupervisorTransport
 
+from backend.errors import CONNECT
+from backend.registry import Registry
 from backend.settings import Settings
 from cli import processes, supervision
+from cli.called import as_called
 from cli.health import web_is_healthy
 
 POLL_SECONDS = 0.5
 SLOW_START_SECONDS = 60.0
-NEXT = "ecgal connect --project 1 --url http://localhost:8080 --token <access token of Label Studio>"
 
 
 class Stop:
@@ -103,10 +106,18 @@ class Console:
             click.echo(f"READY after {seconds:.1f} s: {self.settings.url}")
             if self.settings.console_port:
                 click.echo(f"Web console: {self.settings.console_url}")
-            click.echo(f"Next, in another terminal: {NEXT}    (Ctrl-C here stops everything)")
+            click.echo(f"Next, in another terminal: {self._next()}    (Ctrl-C here stops everything)")
         elif seconds > SLOW_START_SECONDS and not self._warned:
             self._warned = True
             click.echo(f"/health has not answered for {seconds:.0f} s: see {self.settings.home / 'logs' / 'web.log'}")
+
+    def _next(self) -> str:
+        """The command for another terminal, which has to know the home too."""
+        default = Settings.model_fields["home"].default.resolve()
+        home = "" if self.settings.home == default else f"ECG_HOME={shlex.quote(str(self.settings.home))} "
+        registry = Registry(self.settings.home)
+        connected = any(registry.connection(project) for project in registry.projects())
+        return home + as_called("ecgal doctor" if connected else f"{CONNECT} <id>")
 
     def _is_shutting_down(self) -> bool:
         return bool(self._ask("getState", {"statecode": 1})["statecode"] < 1)

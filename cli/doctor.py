@@ -11,12 +11,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from backend import overview
-from backend.errors import BackendError, Unavailable
+from backend.errors import CONNECT, BackendError, Unavailable
 from backend.job_queue import FUNCTIONS
 from backend.settings import Settings
+from cli.called import as_called
 from cli.connect import reached_at
 from cli.health import HEARTBEAT_AGE, web_is_healthy
-from cli.project import CONNECT
 from cli.tables import LINKS
 from trainer.doctor import Check, Local, run_checks
 from trainer.parts import WorkerParts
@@ -32,6 +32,7 @@ def doctor(context: click.Context, project: int | None, as_json: bool) -> None:
         checks = examine(WorkerParts.open(Settings.from_env()), str(project) if project else "")
     except BackendError as error:
         raise click.ClickException(str(error)) from None
+    checks = [replace(check, what=as_called(check.what), fix=as_called(check.fix)) for check in checks]
     click.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False) if as_json else table(checks))
     context.exit(0 if all(check.ok for check in checks) else 1)
 
@@ -40,17 +41,17 @@ def examine(parts: WorkerParts, project: str) -> list[Check]:
     """The checks of one project, or of all connected ones."""
     projects = [project] if project else [p for p in parts.registry.projects() if parts.registry.connection(p)]
     if not projects:
-        raise Unavailable("No project is connected", hint=f"run `{CONNECT}`")
+        raise Unavailable("No project is connected", hint=f"run `{CONNECT} <id>`")
     return [check for number in projects for check in checks_of(parts, number)]
 
 
 def checks_of(parts: WorkerParts, project: str) -> list[Check]:
     """The checks of one project."""
     settings = reached_at(parts.settings, parts.registry.connection(project))
+    busy = working(parts, project)  # first: what ends while we look has been seen to run
     serving, ranking = parts.registry.serving(project), parts.registry.ranking(project)
     unusable = ranking.without_text if ranking and ranking.version == serving else 0
-    local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis), unusable)
-    local = replace(local, working=working(parts, project, ranking is None or not ranking.finished))
+    local = Local(lambda: web_is_healthy(settings), parts.queue.ping, lambda: listened(parts.redis), unusable, busy)
     checks = run_checks(lambda: parts.client(project), settings, project, serving=serving, local=local)
     damage = parts.registry.damage(project, serving)
     checks.append(Check("serving version", not damage, damage or serving, "run `ecgal rollback`" if damage else ""))
@@ -71,14 +72,17 @@ def used_annotations(parts: WorkerParts, project: str) -> Check:
     return Check("annotations", True, "; ".join(row["sentence"] for row in rows), fix)
 
 
-def working(parts: WorkerParts, project: str, unfinished: bool) -> str:
-    """What will bring the predictions up to date by itself; "" when nothing will."""
+def working(parts: WorkerParts, project: str) -> str:
+    """What will bring title and predictions up to date by itself; "" when nothing will."""
     try:
         if jobs := [job for kind in FUNCTIONS for job in parts.queue.jobs(project, kind)]:
             return ", ".join(f"{job.id} is {job.state}" for job in jobs)
         failed = parts.queue.failure(project, "rank")
     except RedisError:
         return ""
+    registry, ranking = parts.registry, parts.registry.ranking(project)
+    switching = registry.target(project) != registry.serving(project)
+    unfinished = switching or ranking is None or not ranking.finished
     return "" if failed or not unfinished else f"a ranking starts within {parts.settings.reconcile_seconds:g} s"
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from backend.errors import BackendError
 from cli.augment import augment
 from cli.base_model import base_model
+from cli.called import as_called
 from cli.connect import connect
 from cli.convert import convert
 from cli.disconnect import disconnect
@@ -45,11 +46,15 @@ class Commands(click.Group):
         """Run the command; what can go wrong becomes a message and exit code 1."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            if type(error) is not click.ClickException:
+                raise
+            raise click.ClickException(as_called(error.message)) from None
         except BackendError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(as_called(str(error))) from None
         except RedisError as error:
             what = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."
-            raise click.ClickException(what) from None
+            raise click.ClickException(as_called(what)) from None
 
 
 @click.group(cls=Commands)

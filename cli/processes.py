@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from backend.errors import Conflict
-from backend.files import write_atomic
+from backend.files import read_text, write_atomic
 
 ADDRESS = "address"
 """File in ECG_HOME that holds the URL of the web process while `ecgal up` runs."""
@@ -60,20 +60,12 @@ def told_address(home: Path, address: str) -> Iterator[None]:
 
 
 def address_of(home: Path) -> str:
-    """URL of the running `ecgal up` of this home; "" when none runs, whatever a killed one left behind."""
-    try:
-        descriptor = os.open(home / "up.lock", os.O_RDWR)
-    except OSError:
-        return ""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        address = home / ADDRESS
-        return address.read_text("utf-8").strip() if address.is_file() else ""
-    else:
-        return ""
-    finally:
-        os.close(descriptor)
+    """URL of the running web process of this home; "" when nothing of the home runs, whatever a killed one left behind.
+
+    The lock is not touched: an `ecgal up` that starts at this moment has to get it.
+    """
+    address = (read_text(home / ADDRESS) or "").strip()
+    return address if address and family(home) else ""
 
 
 def name_owner(descriptor: int, pid: int) -> None:

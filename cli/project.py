@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from backend import overview, switching
-from backend.errors import BadRequest
+from backend.errors import CONNECT, BadRequest
 from backend.registry import Registry
 from backend.settings import Settings
 from cli import tables
+from cli.called import as_called
 from trainer.parts import WorkerParts
 
-CONNECT = "ecgal connect --url <address of Label Studio> --token <access token> --project <id>"
 PROJECT_HELP = "Label Studio's project id; default: the only one that is connected."
 project_option = click.option(
     "--project", "-p", default="", callback=lambda _context, _option, given: given or only_project(), help=PROJECT_HELP
@@ -29,7 +29,7 @@ def only_project() -> str:
     registry = Registry(Settings.from_env().home)
     connected = [project for project in registry.projects() if registry.connection(project)]
     if not connected:
-        raise BadRequest("Which project? Give --project; none is connected", hint=f"Connect one with `{CONNECT}`")
+        raise BadRequest("Which project? Give --project; none is connected", hint=f"Connect one with `{CONNECT} <id>`")
     if len(connected) > 1:
         raise BadRequest("Which project? Connected are", ", ".join(connected), "Give --project")
     return connected[0]
@@ -37,7 +37,7 @@ def only_project() -> str:
 
 def show(value: Any, as_json: bool, table: Callable[[Any], str]) -> None:
     """Print the value as JSON or as a table for people."""
-    click.echo(json.dumps(value, ensure_ascii=False) if as_json else table(value))
+    click.echo(json.dumps(value, ensure_ascii=False) if as_json else as_called(table(value)))
 
 
 def parts() -> WorkerParts:
@@ -79,7 +79,8 @@ def models(project: str, as_json: bool) -> None:
 def retrain(project: str) -> None:
     """Queue a round now instead of waiting for the next annotations."""
     opened = parts()
-    click.echo(f"queued {opened.queue.request_round(overview.known(opened, project))}")
+    opened.connection(overview.known(opened, project))
+    click.echo(f"queued {opened.queue.request_round(project)}")
 
 
 @click.command()
@@ -87,7 +88,8 @@ def retrain(project: str) -> None:
 def rerank(project: str) -> None:
     """Queue a ranking of the unlabelled reports now."""
     opened = parts()
-    click.echo(f"queued {opened.queue.request_rank(overview.known(opened, project))}")
+    opened.connection(overview.known(opened, project))
+    click.echo(f"queued {opened.queue.request_rank(project)}")
 
 
 @click.command()
@@ -128,4 +130,4 @@ def resume(project: str) -> None:
 
 def _switched(answer: dict[str, Any]) -> str:
     held = "; rounds promote nothing until `ecgal resume`" if answer["held"] else ""
-    return f"{answer['version']} will serve when {answer['job']} is done{held}"
+    return as_called(f"{answer['version']} will serve when {answer['job']} is done{held}")

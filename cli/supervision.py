@@ -130,7 +130,8 @@ def _program(program: Program) -> str:
         f"command={shlex.join(program.argv).replace('%', '%%')}",
         f"directory={str(program.directory).replace('%', '%%')}",
         f"priority={10 if program.name == VALKEY else 20}",
-        f"autorestart=true\nstartsecs=1\nstartretries={START_RETRIES}",
+        # The console only fails once it is imported, which takes seconds on a busy machine; nothing waits for it.
+        f"autorestart=true\nstartsecs={20 if program.name == CONSOLE else 1}\nstartretries={START_RETRIES}",
         f"stopsignal=TERM\nstopwaitsecs={STOP_SECONDS}\nkillasgroup=true\numask=077",
         f"redirect_stderr=true\nstdout_logfile=logs/{program.name}.log",
         "stdout_logfile_maxbytes=10MB\nstdout_logfile_backups=3",

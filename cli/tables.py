@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from backend.errors import CONNECT
 from backend.job_queue import ended_by
 
 SCORES = ("precision", "recall", "f1")
@@ -60,6 +61,10 @@ def status(fields: dict[str, Any]) -> str:
             lines.append(f"          {hold['candidate']} would have been promoted")
     if fields["damage"]:
         lines.append(f"damaged   {fields['damage']} (`ecgal rollback` goes back to the version before)")
+    if fields["ended"]:
+        lines.append(f"ended     {fields['ended']} (`{CONNECT} {fields['project']}` takes it up)")
+    if fields["label_config_fault"]:
+        lines.append(f"labels    {fields['label_config_fault']} Nothing is predicted until that is mended.")
     lines.append(
         f"reports   {fields['labelled']} in the last round, {fields['pool']} ranked, {fields['pending']} pending"
     )

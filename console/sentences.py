@@ -47,10 +47,18 @@ ERRORS = {
     "This is no text file": ("这不是文本文件", "请上传 txt 或 docx 文件。"),
     "The text is neither UTF-8": ("文本编码无法识别", "请另存为 UTF-8 后再上传。"),
     "This is no Word document": ("这不是 Word 文件", "请在文字处理软件中另存为 .docx。"),
+    "disconnected by": ("项目已断开连接", "请用 `ecgal connect` 重新连接。"),
+    "Label Studio no longer has it": (
+        "Label Studio 中已没有这个项目，或令牌无权查看",
+        "请用 `ecgal connect` 重新连接。",
+    ),
     "Label Studio cannot be reached": ("无法连接 Label Studio", "请确认它在运行，`ecgal doctor` 检查连接。"),
     "Label Studio": ("Label Studio 拒绝了请求，或没有正常应答", "`ecgal doctor` 检查连接。"),
     "The access token": ("访问令牌不可用", "请用 `ecgal connect` 换一个令牌。"),
     "The labelling configuration": ("标注配置不可用", "`ecgal doctor` 说明原因。"),
+    "The Text tag": ("标注配置不可用：读不到报告文本，不做预测", "`ecgal doctor` 说明原因。"),
+    "The Labels tag": ("标注配置不可用：没有固定的标签，不做预测", "`ecgal doctor` 说明原因。"),
+    "No Labels tag": ("标注配置不可用：没有标注文本的 Labels，不做预测", "`ecgal doctor` 说明原因。"),
     "The training diverged": ("训练发散", "请换一个随机种子，或减少步数。"),
     "unexpected": ("出现意外错误", "训练进程的日志中记有位置。"),
 }

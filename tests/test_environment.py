@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,27 @@ from pydantic import SecretStr
 from redis import Redis
 from rq import Queue
 
+from backend import overview
+from backend.errors import LabelStudioError
+from backend.files import write_atomic
 from backend.job_queue import JobQueue
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.session import Unreachable
 from backend.ranking_index import RankedTask, RankingIndex
-from backend.records import Connection
+from backend.records import Connection, RankingRecord
 from backend.registry import Registry
-from backend.settings import Settings, inherited, is_loopback, proxy_variable
+from backend.settings import Settings, inherited, is_loopback, proxy_variable, proxy_variables
 from cli import processes, supervision
 from cli.connect import reached_at
+from cli.disconnect import run
+from cli.doctor import working
 from cli.main import main
 from cli.worker import Hidden
 from tests.label_studio import ROOT
 from trainer.disconnection import end
 from trainer.parts import NotConnected, WorkerParts
 
+ADDRESS = "http://127.0.0.1:9190"
 CONNECTION = Connection(url="http://127.0.0.1:9", token=SecretStr("t"))
 
 
@@ -65,6 +72,30 @@ def test_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) 
     assert "roxy" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://user:secret@127.0.0.1:9", "SOCKS"),
+        ("https_proxy", "socks5h://127.0.0.1:9", "SOCKS"),
+        ("http_proxy", "ftp://user:secret@127.0.0.1:9", "proxy variable"),
+        ("HTTP_PROXY", "http://user:secret@proxy:port", "proxy variable"),
+        ("NO_PROXY", "[::1]", "proxy variable"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    for name in proxy_variables():
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(variable, value)
+    for ask in (LabelStudioClient.version, LabelStudioClient.whoami):
+        with LabelStudioClient("http://label-studio.example", "t") as client, pytest.raises(LabelStudioError) as raised:
+            ask(client)
+        assert said in str(raised.value)
+        assert variable in str(raised.value)
+        assert "secret" not in str(raised.value)
+
+
 def test_an_address_in_no_proxy_has_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "inside.example")
@@ -94,7 +125,7 @@ def test_a_password_of_redis_is_not_written_into_a_command_line(monkeypatch: pyt
     assert eval(source, {"os": os}) == {"password": "p%w@"}
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "latin-1"])
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii"])
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_queue_ends_without_a_traceback_on_any_terminal(
     parts: WorkerParts, valkey_socket: Path, encoding: str, form: tuple[str, ...]
@@ -105,33 +136,65 @@ def test_a_queue_ends_without_a_traceback_on_any_terminal(
     command = [sys.executable, "-m", "cli.main", "queue", *form]
     done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"?" in done.stdout
-    done.stdout.decode(encoding)
+    # click takes a terminal of ASCII for a misconfigured one, and writes UTF-8.
+    said = done.stdout.decode("utf-8" if encoding == "ascii" else encoding)
+    assert ("𠮷" in said) == (encoding == "ascii")
 
 
 # Which backend, which project ------------------------------------------------------------------------
 
 
-def test_the_port_of_a_running_home_is_found_and_a_stale_file_is_not_believed(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    with processes.home_lock(tmp_path), processes.told_address(tmp_path, "http://127.0.0.1:9190"):
-        assert reached_at(settings, None).url == "http://127.0.0.1:9190"
-        assert reached_at(Settings(home=tmp_path, port=9999), None).port == 9999
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    """A home of which a process runs, and which tells its address."""
+    command = [sys.executable, "-c", "input()"]
+    mark = {**os.environ, processes.MARKER: str(tmp_path)}
+    with (
+        processes.told_address(tmp_path, ADDRESS),
+        subprocess.Popen(command, env=mark, stdin=subprocess.PIPE) as process,
+    ):
+        yield tmp_path
+        process.kill()
+
+
+def test_the_port_of_a_running_home_is_found(running: Path) -> None:
+    assert reached_at(Settings(home=running), None).url == ADDRESS
+    assert reached_at(Settings(home=running, port=9999), None).port == 9999
+
+
+def test_an_address_that_a_killed_home_left_behind_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / processes.ADDRESS).write_text(f"{ADDRESS}\n")
+    assert reached_at(Settings(home=tmp_path), None).port == 9090
+
+
+def test_an_address_is_told_no_longer_than_it_holds(tmp_path: Path) -> None:
+    with processes.told_address(tmp_path, ADDRESS):
+        assert (tmp_path / processes.ADDRESS).exists()
     assert not (tmp_path / processes.ADDRESS).exists()
-    (tmp_path / processes.ADDRESS).write_text("http://127.0.0.1:9190\n")  # as a killed one leaves it
-    assert reached_at(settings, None).port == 9090
 
 
-def test_looking_for_the_address_leaves_the_lock_free(tmp_path: Path) -> None:
-    (tmp_path / "up.lock").touch()
-    processes.address_of(tmp_path)
-    with (tmp_path / "up.lock").open() as lock:
+def test_looking_for_the_address_never_takes_the_lock(running: Path) -> None:
+    with (running / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (running / "up.lock").chmod(0)
+        assert processes.address_of(running) == ADDRESS
 
 
 def command(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> Any:
     monkeypatch.setenv("ECG_HOME", str(home))
     return CliRunner().invoke(main, list(words))
+
+
+def test_commands_are_printed_as_the_user_called_them(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("ecgal")
+    own = {**os.environ, "ECG_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    calls = {"bin/ecgal": "`bin/ecgal connect --url", str(script): f"`{script} connect --url"}
+    for call, said in calls.items():
+        done = subprocess.run([call, "models"], env=own, cwd=script.parents[1], capture_output=True, text=True)
+        assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+    own["PATH"] = str(script.parent)
+    done = subprocess.run(["ecgal", "models"], env=own, capture_output=True, text=True)
+    assert "`ecgal connect --url" in done.stderr
 
 
 def test_without_a_project_the_only_connected_one_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,3 +222,36 @@ def test_the_end_cancels_jobs_drops_hints_and_outlives_the_connection(parts: Wor
         parts.connection("1")
     parts.registry.save_connection("1", CONNECTION)
     assert parts.connection("1").url == CONNECTION.url
+
+
+def test_a_disconnection_that_label_studio_does_not_answer_ends_nothing_unless_it_is_forced(parts: WorkerParts) -> None:
+    parts.registry.save_connection("1", CONNECTION)
+    job = parts.queue.request_round("1")
+    with pytest.raises(LabelStudioError, match="add --force"):
+        run(parts, "1", delete_predictions=False, force=False)
+    assert (parts.connection("1").url, parts.registry.ended("1")) == (CONNECTION.url, "")
+    assert [waiting.id for waiting in parts.queue.jobs("1", "retrain")] == [job]
+    changes = run(parts, "1", delete_predictions=False, force=True)
+    assert [change.part for change in changes] == ["Label Studio", "backend"]
+    assert job in changes[1].what
+    assert overview.status(parts, "1")["ended"] == "disconnected by `ecgal disconnect`"
+
+
+def test_an_ended_project_is_not_trained_or_ranked(parts: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    end(parts, "1", "deleted")
+    for name in ("retrain", "rerank"):
+        said = command(monkeypatch, parts.settings.home, name, "--project", "1").output
+        assert "has ended (deleted)" in said
+        assert "ecgal connect --url" in said
+
+
+def test_what_the_reconciler_will_rank_is_waited_for(parts: WorkerParts) -> None:
+    record = RankingRecord(version="rules-1", tasks=1, seconds=1.0, finished="now")
+    parts.registry.save_ranking("1", record)
+    assert working(parts, "1") == ""
+    write_atomic(parts.registry.folder("1") / "target", "ecg-r0001-0badcafe")
+    assert "a ranking starts within" in working(parts, "1")
+    parts.registry.save_ranking("2", record.model_copy(update={"finished": ""}))
+    assert "a ranking starts within" in working(parts, "2")
+    job = parts.queue.request_rank("2")
+    assert working(parts, "2") == f"{job} is queued"

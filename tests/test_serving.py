@@ -86,14 +86,25 @@ def test_a_version_that_cannot_be_loaded_answers_empty_under_its_own_name(servin
         assert answers == [{"result": [], "score": 0.0, "model_version": version}] * 2
 
 
-def test_the_projects_last_configuration_helps_out(serving: Serving, registry: Registry) -> None:
+def test_the_projects_last_configuration_helps_out_and_the_log_says_so_once(
+    serving: Serving, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(LabelConfigError):
         serving.predict_tasks("1", "<broken", [task(TEXT)])
     registry.remember_label_config("1", XML)
-    assert found(serving.predict_tasks("1", "<broken", [task(TEXT)])[0]) != []
+    for _ in range(2):
+        assert found(serving.predict_tasks("1", "<broken", [task(TEXT)])[0]) != []
+    (line,) = caplog.messages
+    assert line.startswith("project 1: The labelling configuration is not XML")
     registry.remember_label_config("1", "<broken")
     with pytest.raises(LabelConfigError):
         serving.predict_tasks("1", "<broken", [task(TEXT)])
+
+
+def test_a_text_in_base64_is_not_read_by_the_configuration_before(serving: Serving, registry: Registry) -> None:
+    registry.remember_label_config("1", XML)
+    with pytest.raises(LabelConfigError, match='encoding="base64unicode"'):
+        serving.predict_tasks("1", XML.replace("<Text ", '<Text encoding="base64unicode" '), [task(TEXT)])
 
 
 def test_labels_come_from_the_request(serving: Serving) -> None:

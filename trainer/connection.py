@@ -74,12 +74,11 @@ def is_ours(row: JsonObject, settings: Settings) -> bool:
     return same_url(row["url"], settings.url) or bool(VERSION.fullmatch(str(row.get("title"))))
 
 
-def backend_faults(row: JsonObject, settings: Settings, version: str) -> list[str]:
-    """What of our ML backend must be changed; the password cannot be read, so it is not compared."""
+def backend_faults(row: JsonObject, settings: Settings) -> list[str]:
+    """What of our ML backend must be changed beside its title; the password cannot be read, so it is not compared."""
     user = settings.basic_auth.get_secret_value().partition(":")[0]
     faults = {
         "URL": not same_url(row["url"], settings.url),
-        f"title is not the serving version {version}": row.get("title") != version,
         "authentication": row.get("auth_method") != ("BASIC_AUTH" if user else "NONE"),
         "user": bool(user) and row.get("basic_auth_user") != user,
         "password is missing": bool(user) and not row.get("basic_auth_pass_is_set"),
@@ -100,7 +99,8 @@ def _connect_backend(
     for row in mine[1:]:
         client.delete_backend(row)
     changes = [Change("ML backend", "removed a second row of this backend") for _ in mine[1:]]
-    faults = backend_faults(mine[0], settings, version)
+    faults = backend_faults(mine[0], settings)
+    faults += [] if mine[0].get("title") == version else [f"title is not the serving version {version}"]
     if faults:
         with _reaching(settings):
             client.update_backend(project, mine[0], fields)

@@ -17,7 +17,7 @@ from typing import Any
 from backend.errors import BackendError
 from backend.labelstudio.client import Counts, LabelStudioClient, Project
 from backend.labelstudio.config import parse_label_config
-from backend.labelstudio.session import SSRF_HINT, Refusal, shown
+from backend.labelstudio.session import SSRF_HINT, Refusal, Unreachable, shown
 from backend.settings import Settings
 from trainer.connection import (
     CONNECTED,
@@ -33,7 +33,7 @@ from trainer.connection import (
 )
 
 QUEUES = ("train", "rank")
-BY_RANKING = ("model version", "predictions")
+BY_RANKING = ("title", "model version", "predictions")
 """Checks of what a ranking sets at its end."""
 START = "start `ecgal up`"
 
@@ -83,7 +83,8 @@ def run_checks(
                 checks.append(_waiting(check, local.working))
     except BackendError as error:
         code = error.code if isinstance(error, Refusal) else 0
-        checks.append(_failed({401: "token", 404: "project"}.get(code, "Label Studio"), error))
+        failed = _failed({401: "token", 404: "project"}.get(code, "Label Studio"), error)
+        checks.append(replace(failed, fix=". ".join(filter(None, (failed.fix, _anew(error, code, project))))))
     return checks
 
 
@@ -124,7 +125,7 @@ def _there(client: LabelStudioClient, settings: Settings, project: str, serving:
     state = client.project(project)
     yield Check("project", True, f"{project}: {state.title}")
     yield _label_config(state)
-    yield _backend(client, settings, project, serving)
+    yield from _backend(client, settings, project, serving)
     yield _webhook(client, settings, project)
     yield from _project(state, serving)
     view = has_view(client.views(project))
@@ -141,24 +142,28 @@ def _label_config(state: Project) -> Check:
     return Check("labelling configuration", True, what)
 
 
-def _backend(client: LabelStudioClient, settings: Settings, project: str, serving: str) -> Check:
-    """Label Studio is asked to call the backend: the list of backends does that."""
+def _backend(client: LabelStudioClient, settings: Settings, project: str, serving: str) -> Iterator[Check]:
+    """Label Studio is asked to call the backend: the list of backends does that. Then its title."""
     name = "Label Studio to backend"
     rows = client.backends(project)
     row = next((row for row in rows if is_ours(row, settings)), None)
     if row is None:
-        return Check(name, False, "this backend is not connected", _connect(project))
+        yield Check(name, False, "this backend is not connected", _connect(project))
+        return
     if row is not rows[0]:
         fix = "remove it in Label Studio (project, Settings, Model): only the first backend is used"
-        return Check(name, False, f"{rows[0].get('title')} at {shown(str(rows[0]['url']))} comes first", fix)
+        yield Check(name, False, f"{rows[0].get('title')} at {shown(str(rows[0]['url']))} comes first", fix)
+        return
     if row.get("state") != CONNECTED and same_url(row["url"], settings.url):
         what = (
             f"{shown(settings.url)}: {row.get('readable_state')} {shown(str(row.get('error_message') or ''))}".strip()
         )
-        return Check(name, False, what[:300], reach_hint(settings))
-    faults = backend_faults(row, settings, serving)
-    what = ", ".join(faults) or f"reaches {shown(settings.url)}, title {serving}"
-    return Check(name, not faults, what, _connect(project, not faults))
+        yield Check(name, False, what[:300], reach_hint(settings))
+        return
+    faults, title = backend_faults(row, settings), str(row.get("title"))
+    yield Check(name, not faults, ", ".join(faults) or f"reaches {shown(settings.url)}", _connect(project, not faults))
+    what = title if title == serving else f"{title} instead of the serving version {serving}"
+    yield Check("title", title == serving, what, _connect(project, title == serving))
 
 
 def _webhook(client: LabelStudioClient, settings: Settings, project: str) -> Check:
@@ -198,6 +203,12 @@ def _predictions(counts: Counts, project: str, serving: str, unusable: int) -> C
 def _failed(name: str, error: BackendError) -> Check:
     what = f"{error.what}: {error.value}" if error.value else error.what
     return Check(name, False, what, error.hint)
+
+
+def _anew(error: BackendError, code: int, project: str) -> str:
+    """The command for another token or address, where these are what fails."""
+    given = "--token <access token>" if code == 401 else "--url <address>" if isinstance(error, Unreachable) else ""
+    return given and f"With another one: `{_connect(project)} {given}`"
 
 
 def _connect(project: str, fine: bool = False) -> str:

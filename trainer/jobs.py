@@ -104,7 +104,7 @@ def _failed(parts: WorkerParts, project: str, number: int, error: Exception) -> 
         parts.queue.failed(project, "retrain", reason, time.time())
         logger.warning("round %s-%d is not tried again: %s", project, number, reason)
         return f"not tried again: {reason}"
-    logger.exception("round %s-%d failed", project, number)
+    logger.error("round %s-%d failed: %s (%s)", project, number, reason, type_and_place(error))
     parts.queue.give_back(project, number, time.time())
     parts.queue.failed(project, "retrain", reason, time.time())
     return f"failed: {reason}"

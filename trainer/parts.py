@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from redis import Redis
 
-from backend.errors import BackendError, Conflict
+from backend.errors import CONNECT, BackendError, Conflict
 from backend.job_queue import JobQueue
 from backend.labelstudio.client import LabelStudioClient
 from backend.parts import Parts
@@ -38,11 +38,10 @@ class WorkerParts(Parts):
         stored = self.registry.connection(project)
         url = settings.label_studio_url or (stored.url if stored else "")
         token = settings.label_studio_token.get_secret_value() or (stored.token.get_secret_value() if stored else "")
-        command = "ecgal connect --url <address of Label Studio> --token <access token> --project"
         if ended := self.registry.ended(project):
-            raise NotConnected(f"Project {project} has ended ({ended})", hint=f"take it up with `{command} {project}`")
+            raise NotConnected(f"Project {project} has ended ({ended})", hint=f"take it up with `{CONNECT} {project}`")
         if not url or not token:
-            raise NotConnected("The project is not connected to a Label Studio", project, f"run `{command} {project}`")
+            raise NotConnected("The project is not connected to a Label Studio", project, f"run `{CONNECT} {project}`")
         return Connection(url=url, token=SecretStr(token), backend_url=(stored and stored.backend_url) or settings.url)
 
     def client(self, project: str) -> LabelStudioClient:

@@ -231,6 +231,8 @@ class Proposer:
         connection = self.parts.connection(project)
         known = self._clients.get(project)
         if known is None or known[0] != connection:
+            if known:
+                known[1].close()
             self._clients[project] = (connection, self.parts.client(project))
         return self._clients[project][1]
 

@@ -49,6 +49,7 @@ class Reconciler:
         for project in self.parts.registry.projects():
             try:
                 if self.parts.registry.connection(project) is None:
+                    self._forget_client(project)
                     continue
                 self.project(project)
             except Exception as error:
@@ -101,7 +102,8 @@ class Reconciler:
     def title(self, project: str, client: LabelStudioClient) -> None:
         """Title and model version must be the serving version, else Label Studio orders at random."""
         serving = self.parts.registry.serving(project)
-        if self.parts.queue.jobs(project, "rank"):
+        # A project may have been disconnected since this comparison began.
+        if self.parts.queue.jobs(project, "rank") or self.parts.registry.ended(project):
             return
         backend = client.backend(project, client.backend_url)
         title = backend["title"] if backend else serving
@@ -142,8 +144,13 @@ class Reconciler:
         connection = self.parts.connection(project)
         known = self._clients.get(project)
         if known is None or known[0] != connection:
+            self._forget_client(project)
             self._clients[project] = (connection, self.parts.client(project))
         return self._clients[project][1]
+
+    def _forget_client(self, project: str) -> None:
+        if known := self._clients.pop(project, None):
+            known[1].close()
 
     def _end_deleted(self, project: str, error: Exception) -> None:
         """End a project that Label Studio said it does not have GONE_AFTER times in a row, and nothing else between."""
@@ -154,7 +161,7 @@ class Reconciler:
             self._missing.pop(project)
 
     def _log_once(self, project: str, error: Exception) -> None:
-        self._clients.pop(project, None)
+        self._forget_client(project)
         reason = reason_of(error)
         if self._outages.get(project) != reason:
             self._outages[project] = reason

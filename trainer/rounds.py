@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from backend import left_out
+from backend.errors import LabelConfigError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import task_text
@@ -128,8 +129,12 @@ class Round:
     def freeze(self) -> tuple[LabelConfig, FrozenDataset]:
         """The project's configuration and trainable annotations, as Label Studio has them now; copies count once."""
         xml = self.client.project(self.project).label_config
+        try:
+            config = parse_label_config(xml)
+        except LabelConfigError as error:
+            self.registry.refuse_label_config(self.project, str(error))
+            raise
         self.registry.remember_label_config(self.project, xml)
-        config = parse_label_config(xml)
         before = self.annotated.known(self.project)
         read = freeze(self.client.labelled_tasks(self.project), config)
         self.annotated.renew(self.project, answers(read.reports), before)

@@ -34,7 +34,7 @@ STORED: dict[str, Any] = {"status": "stored"}
 def remember(parts: WebParts, project: str, label_config: str | None) -> str:
     """Keep a usable labelling configuration when it is new; returns the version that serves the project.
 
-    A broken one is only logged: Label Studio asks at every task it opens and needs the version.
+    Why another cannot be used is kept and logged once: Label Studio asks at every task it opens, and needs the version.
     """
     if project and label_config:
         try:
@@ -42,7 +42,8 @@ def remember(parts: WebParts, project: str, label_config: str | None) -> str:
             label_config.encode()
         except (LabelConfigError, UnicodeEncodeError) as error:
             reason = str(error) if isinstance(error, LabelConfigError) else type(error).__name__
-            log.warning("Project %s: labelling configuration not usable: %s", project, reason)
+            if parts.registry.refuse_label_config(project, reason):
+                log.warning("Project %s: labelling configuration not usable, nothing is predicted: %s", project, reason)
         else:
             if parts.registry.remember_label_config(project, label_config):
                 log.info("Project %s has a new labelling configuration", project)

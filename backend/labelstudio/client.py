@@ -267,7 +267,9 @@ class LabelStudioClient(Wiring):
         rows = self.backends(project)
         row = next((r for r in rows if str(r["url"]).rstrip("/") == self.backend_url), rows[0] if rows else None)
         if row is None:
-            logger.warning("project %s has no ML backend in Label Studio; run `ecgal connect`", project)
+            logger.warning(
+                "project %s has no ML backend in Label Studio; run `ecgal connect --project %s`", project, project
+            )
         elif row.get("title") != version:
             self.update_backend(project, row, {"title": version})
         if self.project(project).model_version != version:

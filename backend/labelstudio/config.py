@@ -15,7 +15,7 @@ from defusedxml import DefusedXmlException, ElementTree  # type: ignore[import-u
 from label_studio_tools.core.label_config import parse_config
 from label_studio_tools.core.utils.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
 
-from backend.errors import LabelConfigError
+from backend.errors import LabelConfigError, UnreadableLabelConfig
 from backend.ner.scheme import LabelScheme
 
 EXAMPLE = (
@@ -69,13 +69,13 @@ def parse_label_config(xml: str) -> LabelConfig:
 def _read(xml: str) -> Element:
     """The tree; document types are refused whole, so that no entity is ever expanded."""
     if not isinstance(xml, str) or not xml.strip():
-        raise LabelConfigError("The labelling configuration is empty", hint=HINT)
+        raise UnreadableLabelConfig("The labelling configuration is empty", hint=HINT)
     try:
         return ElementTree.fromstring(_undeclared(xml), forbid_dtd=True)  # type: ignore[no-any-return]
     except DefusedXmlException as error:
         raise LabelConfigError("The labelling configuration has a document type", type(error).__name__, HINT) from None
     except (ParseError, ValueError) as error:
-        raise LabelConfigError("The labelling configuration is not XML", error, HINT) from None
+        raise UnreadableLabelConfig("The labelling configuration is not XML", error, HINT) from None
 
 
 def _undeclared(xml: str) -> str:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from backend.errors import LabelStudioError
-from backend.settings import is_loopback, proxy_variable
+from backend.settings import is_loopback, proxy_variable, proxy_variables
 
 if TYPE_CHECKING:
+    from httpx import Client
     from label_studio_sdk.client import LabelStudio
 
 SSRF_VARIABLES = "LABEL_STUDIO_ML_BLOCK_LOCAL_IP=false LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false"
@@ -79,15 +80,30 @@ class Session:
     @cached_property
     def sdk(self) -> LabelStudio:
         """The SDK's client. Redirects are errors: a POST would arrive as a GET, the token at another host."""
-        from httpx import Client
         from label_studio_sdk.client import LabelStudio
 
-        http = Client(timeout=self._timeout, follow_redirects=False, trust_env=not self.is_local)
+        http = self._http()
         # The slash matters: the SDK joins "api/token/refresh/" to the address.
         url = f"{self.url}/"
         return LabelStudio(  # type: ignore[no-untyped-call]
             base_url=url, api_key=self._token, timeout=self._timeout, httpx_client=http
         )
+
+    def _http(self) -> Client:
+        """Raises LabelStudioError that names the variables of a proxy that cannot be used."""
+        from httpx import Client, InvalidURL
+
+        try:
+            return Client(timeout=self._timeout, follow_redirects=False, trust_env=not self.is_local)
+        except ImportError:
+            what, hint = "SOCKS proxies cannot be used", "set an http:// proxy, or NO_PROXY to go there directly"
+        except (ValueError, InvalidURL):
+            # httpx looks at all of them, whichever it would use for this address.
+            what, hint = (
+                "A proxy variable cannot be used",
+                "a proxy looks like http://host:3128, NO_PROXY like host,.domain",
+            )
+        raise LabelStudioError(what, ", ".join(proxy_variables()), hint)
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
@@ -109,11 +125,8 @@ class Session:
 
     def release(self) -> str:
         """Release of Label Studio, without the token."""
-        import httpx
-
-        with self.asking("its release"):
-            url, trusting = f"{self.url}/api/version", not self.is_local
-            answer = httpx.get(url, timeout=self._timeout, trust_env=trusting).raise_for_status().json()
+        with self.asking("its release"), self._http() as http:
+            answer = http.get(f"{self.url}/api/version").raise_for_status().json()
         if not isinstance(answer, dict) or "release" not in answer:
             raise self._stranger()
         return str(answer["release"])

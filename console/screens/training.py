@@ -47,8 +47,8 @@ def _head(desk: Desk, status: Row, serving: Row) -> None:
         column.metric(say(key), figure, border=True)
     if status["hold"]:
         _held(desk, status["hold"])
-    if status["damage"]:
-        st.error(desk.say.sentence(status["damage"]))
+    for trouble in filter(None, (status[key] for key in ("damage", "ended", "label_config_fault"))):
+        st.error(desk.say.sentence(trouble))
     _left_out(desk, status["left_out"])
     if status["target"] != status["serving"]:
         st.info(say("training.target", target=status["target"]), icon=":material/sync:")

@@ -125,6 +125,8 @@ def test_the_status_of_a_fresh_project(client: TestClient, registry: Registry) -
         "target": RULES_VERSION,
         "hold": None,
         "damage": "",
+        "ended": "",
+        "label_config_fault": "",
         "labelled": 0,
         "pending": 0,
         "changes": 0,

@@ -155,11 +155,8 @@ def test_params_and_context_are_accepted_and_ignored(
     assert client.post("/predict", content=json.dumps(body)).json() == plain
 
 
-BROKEN_CONFIGS: list[Any] = [None, "", "  ", "<View>", "<View/>", 7, [], '<View><Text name="t" value="$t"/></View>']
-
-
-@pytest.mark.parametrize("broken", BROKEN_CONFIGS)
-def test_a_broken_configuration_is_answered_with_the_remembered_one(
+@pytest.mark.parametrize("broken", [None, "", "  ", "<View>", 7, []])
+def test_without_a_configuration_the_remembered_one_answers(
     client: TestClient, label_config: str, text: str, broken: Any
 ) -> None:
     body = {"tasks": [{"id": 1, "data": {"text": text}}], "project": "5.1", "label_config": broken}
@@ -168,6 +165,17 @@ def test_a_broken_configuration_is_answered_with_the_remembered_one(
     assert set(answer.json()) == {"error", "value", "hint"}
     client.post("/setup", content=json.dumps({"project": "5.1", "schema": label_config}))
     assert client.post("/predict", content=json.dumps(body)).json()["results"][0]["result"]
+
+
+@pytest.mark.parametrize("refused", ["<View/>", '<View><Text name="t" value="$t"/></View>', "base64"])
+def test_a_configuration_that_cannot_be_predicted_is_refused_whatever_came_before(
+    client: TestClient, label_config: str, text: str, refused: str
+) -> None:
+    client.post("/setup", content=json.dumps({"project": "5.1", "schema": label_config}))
+    now = label_config.replace("<Text ", '<Text encoding="base64" ') if refused == "base64" else refused
+    body = {"tasks": [{"id": 1, "data": {"text": text}}], "project": "5.1", "label_config": now}
+    answer = client.post("/predict", content=json.dumps(body))
+    assert (answer.status_code, set(answer.json())) == (422, {"error", "value", "hint"})
 
 
 @pytest.mark.parametrize(

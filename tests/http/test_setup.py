@@ -56,6 +56,21 @@ def test_a_broken_configuration_is_answered_and_the_good_one_stays(
     assert registry.label_config("1") == label_config
 
 
+def test_a_configuration_that_cannot_be_used_is_told_until_it_is_mended(
+    client: TestClient, registry: Registry, label_config: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_base64 = label_config.replace("<Text ", '<Text encoding="base64" ')
+    for schema in (label_config, in_base64, in_base64):
+        client.post("/setup", content=json.dumps({"project": "1.1", "schema": schema}))
+    told = client.get("/api/projects/1/status").json()["label_config_fault"]
+    assert 'encoding="base64"' in told
+    assert [line for line in caplog.messages if "not usable" in line] == [
+        f"Project 1: labelling configuration not usable, nothing is predicted: {told}"
+    ]
+    client.post("/setup", content=json.dumps({"project": "1.1", "schema": label_config}))
+    assert client.get("/api/projects/1/status").json()["label_config_fault"] == ""
+
+
 @pytest.mark.parametrize("project", [None, "", "../../x", [], {"id": 1}, "1/../2"])
 def test_a_setup_without_a_usable_project_is_answered(client: TestClient, settings: Settings, project: Any) -> None:
     answer = client.post("/setup", content=json.dumps({"project": project, "schema": "<View/>"}))

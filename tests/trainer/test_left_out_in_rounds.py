@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from backend import left_out, overview
+from backend.errors import LabelConfigError
 from backend.records import Connection
 from backend.settings import Settings
 from cli import tables
@@ -122,3 +123,19 @@ def test_doctor_is_content_when_everything_was_used(parts: WorkerParts) -> None:
     check = used_annotations(parts, "1")
     assert (check.ok, check.fix) == (True, "")
     assert left_out.newest(parts.registry, "1").round == 0
+
+
+def test_a_round_with_a_configuration_that_cannot_be_used_tells_why_and_keeps_the_one_before(
+    parts: WorkerParts,
+) -> None:
+    in_base64 = CONFIG.replace("<Text ", '<Text encoding="base64" ')
+    with pytest.raises(LabelConfigError, match="base64"):
+        run(parts, 1, Project(in_base64))
+    assert parts.registry.label_config("1") == CONFIG
+    status = overview.status(parts, "1")
+    assert "base64" in status["label_config_fault"]
+    assert "\nlabels    " in tables.status(status)
+    project = Project()
+    project.annotate(1, (0, 6))
+    run(parts, 2, project)
+    assert overview.status(parts, "1")["label_config_fault"] == ""
