@@ -25,6 +25,7 @@ from backend.labelstudio.wire import JsonObject, task_text
 from backend.rank_shards import RankShards, Shard, Step, cut
 from backend.ranking.control import quantiles
 from backend.records import RankingRecord
+from backend.switching import deciding
 from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, asked_for, batches, stored_row
 from trainer.copies import answers
 from trainer.dataset import freeze
@@ -235,9 +236,10 @@ class Reranking:
 
     def switch(self) -> None:
         """Let the version serve: pointer, title; then drop what was annotated meanwhile. Raises Outdated."""
-        self.check_wanted()
         with self.phases.of("switch"):
-            self.registry.promote(*self.name)
+            with deciding(self.registry, self.project):
+                self.check_wanted()
+                self.registry.promote(*self.name)
             self.client.switch_title(*self.name)
             tidy(self.client, self.index, *self.name)
         logger.info("serving project=%s version=%s ranked=%d", *self.name, self.index.count(*self.name))
