@@ -1,7 +1,7 @@
 """The model card: what a version was made from, how it was judged, and why it serves or does not.
 
-Written once as `card.json` beside the weights; only a person's choice of another version changes its decision. The format is read by people,
-`ecgal models` and later versions of this package: a new field needs a default.
+Written once as `card.json` beside the weights; nothing but a person's choice changes it, and only its decision. The
+format is read by people, `ecgal models` and later versions of this package: a new field needs a default.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from trainer.progress import Milestones, left
+
 HERE = Path(__file__).resolve().parent
 REPORTS = HERE / "ecg_reports"
 SCRIPT = HERE / "label_studio.sh"
@@ -118,8 +120,8 @@ def settled(state: dict[str, Any]) -> bool:
 
 
 def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> dict[str, Any]:
-    """Follow the round and the ranking to their end, a line whenever something changes."""
-    last = ""
+    """Follow the round and the ranking to their end: a line for each stage, each tenth, and every half minute."""
+    last, milestones = "", Milestones(lambda line: say(f"  {line}"))
     while True:
         alive()
         state = status(demo, number)
@@ -128,18 +130,26 @@ def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> di
         for failure in state["failures"].values():
             if failure["failures"] >= 3:
                 raise DemoError(failure["reason"])
-        line = describe(state)
-        if line and line != last:
-            say(f"  {line}")
-            last = line
+        progress = running(state)
+        if progress and (stage := describe(progress)) != last:
+            say(f"  {stage}")
+            last = stage
+        if "share" in progress and "eta_seconds" in progress:
+            steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
+            milestones.reach(progress["share"], f"{progress['stage']}{steps}, {left(progress['eta_seconds'])}")
         time.sleep(POLL)
 
 
-def describe(state: dict[str, Any]) -> str:
-    """The running job in a few words."""
-    running = [job["progress"] for job in state["jobs"] if job["progress"]]
-    if not running:
-        return ""
-    progress = running[-1]
-    steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-    return f"{progress.get('stage', '')}{steps}"
+def running(state: dict[str, Any]) -> dict[str, Any]:
+    """How far the running job is; empty when none runs, or it has told nothing yet."""
+    told = [job["progress"] for job in state["jobs"] if job["progress"]]
+    return told[-1] if told else {}
+
+
+def describe(progress: dict[str, Any]) -> str:
+    """The stage of a job.
+
+    >>> describe({"stage": "training", "stage_number": 5, "stages": 7})
+    'stage 5 of 7: training'
+    """
+    return f"stage {progress['stage_number']} of {progress['stages']}: {progress['stage']}"

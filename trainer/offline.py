@@ -24,6 +24,7 @@ from trainer.error_analysis import analyse, write_analysis
 from trainer.evaluation import compare, score_modes
 from trainer.learning import Learner, Tell
 from trainer.plan import Plan
+from trainer.progress import Timeline, staged
 from trainer.promotion import MODE_NAMES, best_mode
 
 FEWEST = 2
@@ -91,7 +92,10 @@ def _learn(
     if plan.start:
         _check_start(plan.start, [] if validation else holdout, bool(holdout))
     version = f"trained-{dataset.hash[:8]}"
-    learned = Learner(settings, config, folder, version, tell, plan).learn(train, holdout)
+    timeline = Timeline(["preparing"], {})
+    learner = Learner(settings, config, folder, version, staged(tell, timeline), plan)
+    timeline.plan(learner.stages(train, holdout))
+    learned = learner.learn(train, holdout)
     modes = score_modes(learned.judged, config.labels)
     mode = best_mode(modes)
     found = learned.judged.by_mode[mode]
