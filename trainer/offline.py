@@ -131,7 +131,7 @@ def _split(
         above = max(report.task_id for report in reports) + 1
         if both := len(overlap(validation, reports)):
             hint = "take them out of one of the files; what was trained on judges nothing"
-            raise CorpusError("Reports to train on that are also in the validation file:", both, hint)
+            raise CorpusError("Reports to train on that are also in the validation file", both, hint)
         return list(reports), [replace(report, task_id=above + i) for i, report in enumerate(validation)]
     train, holdout = stratified(reports, settings.holdout_share, settings.seed)
     return (train, holdout) if len(holdout) >= settings.holdout_min else (list(reports), [])
