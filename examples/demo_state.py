@@ -120,8 +120,8 @@ def settled(state: dict[str, Any]) -> bool:
 
 
 def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> dict[str, Any]:
-    """Follow the round and the ranking to their end: a line for each stage, each tenth, and every half minute."""
-    last, milestones = "", Milestones(lambda line: say(f"  {line}"))
+    """Follow the round and the ranking to their end, and say how far they are."""
+    follower = Follower(lambda line: say(f"  {line}"))
     while True:
         alive()
         state = status(demo, number)
@@ -130,26 +130,27 @@ def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> di
         for failure in state["failures"].values():
             if failure["failures"] >= 3:
                 raise DemoError(failure["reason"])
-        progress = running(state)
-        if progress and (stage := describe(progress)) != last:
-            say(f"  {stage}")
-            last = stage
-        if "share" in progress and "eta_seconds" in progress:
-            steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-            milestones.reach(progress["share"], f"{progress['stage']}{steps}, {left(progress['eta_seconds'])}")
+        follower.see(state)
         time.sleep(POLL)
 
 
-def running(state: dict[str, Any]) -> dict[str, Any]:
-    """How far the running job is; empty when none runs, or it has told nothing yet."""
-    told = [job["progress"] for job in state["jobs"] if job["progress"]]
-    return told[-1] if told else {}
+class Follower:
+    """Says each stage of what runs as it begins, then each tenth of the whole, and something every half minute."""
 
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.stage = ""
+        self.milestones = Milestones(say)
 
-def describe(progress: dict[str, Any]) -> str:
-    """The stage of a job.
-
-    >>> describe({"stage": "training", "stage_number": 5, "stages": 7})
-    'stage 5 of 7: training'
-    """
-    return f"stage {progress['stage_number']} of {progress['stages']}: {progress['stage']}"
+    def see(self, state: dict[str, Any]) -> None:
+        """Look at a status of the project."""
+        progress = next((job["progress"] for job in reversed(state["jobs"]) if job["progress"]), None)
+        if not progress:
+            return
+        stage = f"stage {progress['stage_number']} of {progress['stages']}: {progress['stage']}"
+        if stage != self.stage:
+            self.stage = stage
+            self.say(stage)
+        if "share" in progress:
+            steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
+            self.milestones.reach(progress["share"], f"{progress['stage']}{steps}, {left(progress['eta_seconds'])}")
