@@ -143,7 +143,9 @@ def test_a_label_studio_that_is_away_costs_no_8_bits(folder: Path) -> None:
 
 def test_a_failure_costs_the_round_nothing_and_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     (folder / "model.safetensors").write_bytes(b"")
-    assert "torch cannot load the model" in offered(folder).reason
+    reason = offered(folder).reason
+    assert "Torch cannot load the model" in reason
+    assert reason.endswith("train it again.")
     assert files(folder) == set()
     assert TEXTS[0] not in caplog.text
 
