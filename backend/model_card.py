@@ -1,7 +1,7 @@
 """The model card: what a version was made from, how it was judged, and why it serves or does not.
 
-Written once as `card.json` beside the weights and never changed. The format is read by people,
-`ecgal models` and later versions of this package: a new field needs a default.
+Written once as `card.json` beside the weights; nothing but a person's choice changes it, and only its decision. The
+format is read by people, `ecgal models` and later versions of this package: a new field needs a default.
 """
 
 from __future__ import annotations
@@ -91,13 +91,31 @@ class Evaluation(_Record):
     serving_estimate: float | None = None
 
 
+Action = Literal["held", "superseded", "promoted", "rolled back"]
+"""How a person's choice went before the gate's; see `Override`."""
+
+
+class Override(_Record):
+    """What a person's choice made of a decision, with the gate's own sentence; "" where nobody said.
+
+    "held": a hold kept the version that the gate wanted; "superseded": another one was chosen after the comparison;
+    "promoted": against the gate; "rolled back": it served, and shall not. `since` is ISO 8601 in UTC.
+    """
+
+    action: Action
+    gate: str
+    by: str = ""
+    since: str = ""
+    reason: str = ""
+
+
 class Decision(_Record):
     """Whether the version was promoted over `serving`, and a sentence that says why.
 
     `difference` is the version's micro F1 minus that of `serving` and `interval` its 95 % interval (ends in -1..1), on
     `reports` reports; with too few of them the difference of two estimates, without an interval. `debt` is the F1 that
-    promotions have given up since the best version: the gate bounds it. Older cards have no `state`. `wished` is the
-    gate's sentence where something else than the gate kept the version that it wanted to promote; `reason` says what.
+    promotions have given up since the best version: the gate bounds it. Older cards have no `state`. Where a person
+    chose otherwise, `promote` and `reason` are what became of it, and `override` says more.
     """
 
     promote: bool
@@ -109,7 +127,7 @@ class Decision(_Record):
     reports: int = 0
     labels_lost: list[str] = []
     debt: float = 0.0
-    wished: str = ""
+    override: Override | None = None
 
 
 class Calibration(_Record):

@@ -112,6 +112,7 @@ def models(parts: Parts, project: str) -> list[dict[str, Any]]:
 
     `usable`: it can be promoted. `interval` is that of `difference`, the F1 gained over `compared_with` on
     `compared_reports` reports, `f1_interval` that of `f1`; `labels_lost` and `debt` are those of the decision.
+    `override`: the person's choice that went before the gate's. `held`: the hold, at the version that it keeps.
     `left_out`: what the version's round did not use of what people annotated.
     """
     registry = parts.registry
@@ -119,7 +120,9 @@ def models(parts: Parts, project: str) -> list[dict[str, Any]]:
     cards = registry.versions(project)
     trained = [_model(card, serving, usable=registry.exists(project, card.version)) for card in cards]
     rules = {"version": RULES_VERSION, "round": 0, "mode": "rules", "serving": serving == RULES_VERSION, "usable": True}
-    return [*trained, rules]
+    target, hold = registry.target(project), registry.hold(project)
+    held = hold.model_dump() if hold else None
+    return [{**row, "held": held if row["version"] == target else None} for row in (*trained, rules)]
 
 
 def errors(parts: Parts, project: str, kind: ErrorKind | None, label: str | None, limit: int) -> dict[str, Any]:
@@ -245,6 +248,7 @@ def _model(card: ModelCard, serving: str, *, usable: bool) -> dict[str, Any]:
         "compared_reports": card.decision.reports,
         "labels_lost": card.decision.labels_lost,
         "debt": card.decision.debt,
+        "override": card.decision.override.model_dump() if card.decision.override else None,
         "f1_interval": card.evaluation.interval,
         "usable": usable,
         "base_model": card.base_model,

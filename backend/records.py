@@ -18,7 +18,8 @@ class Connection(BaseModel):
 class Hold(BaseModel):
     """An operator keeps what shall serve: rounds still train and are judged, but promote nothing.
 
-    `since` is ISO 8601 in UTC; `candidate` is the newest version that its gate wanted to promote meanwhile, or "".
+    `since` is ISO 8601 in UTC; `candidate` is the newest version that its gate wanted to promote meanwhile, or "";
+    `damaged`: its file could not be read, so all of that is unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,14 +28,15 @@ class Hold(BaseModel):
     since: str
     reason: str
     candidate: str = ""
+    damaged: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Hold:
-        """The hold in the text of its file; what is damaged must not end it, so that is a hold too."""
+    def parse(cls, raw: bytes) -> Hold:
+        """The hold in its file; what is damaged must not end it, so that is a hold too."""
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(raw)
         except ValidationError:
-            return cls(by="unknown", since="unknown", reason="hold.json is damaged; `ecgal resume` replaces it")
+            return cls(by="unknown", since="unknown", reason="hold.json is damaged", damaged=True)
 
     def __str__(self) -> str:
         return f"held since {self.since} by {self.by}: {self.reason}"

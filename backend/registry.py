@@ -143,8 +143,10 @@ class Registry:
 
     def hold(self, project: str) -> Hold | None:
         """The operator's hold, or None; a damaged one still holds."""
-        text = read_text(self.folder(project) / "hold.json")
-        return None if text is None else Hold.parse(text)
+        try:
+            return Hold.parse((self.folder(project) / "hold.json").read_bytes())
+        except FileNotFoundError:
+            return None
 
     def save_hold(self, project: str, hold: Hold | None) -> None:
         """Keep the hold, or end it; call it with the project's target lock held."""
@@ -284,12 +286,12 @@ class Registry:
         self._point(project, "serving", version)
 
     def before(self, project: str, version: str) -> str:
-        """The promoted version before `version`, for a roll back; `rules-1` when there is none."""
+        """The usable promoted version before `version`, for a roll back; `rules-1` when there is none."""
         if version == RULES_VERSION:
             return RULES_VERSION
         current, versions = round_of(version), self.versions(project)
-        older = [c for c in versions if c.round < current and c.decision.promote and self.exists(project, c.version)]
-        return older[0].version if older else RULES_VERSION
+        older = (c.version for c in versions if c.round < current and c.decision.promote)
+        return next((v for v in older if self.exists(project, v) and not self.damage(project, v)), RULES_VERSION)
 
     def _names(self, project: str) -> list[str]:
         """Versions with a card, in no order."""

@@ -12,7 +12,7 @@ from trainer.progress import Milestones, left
 
 
 class Teller:
-    """Takes what a learning tells (`trainer.learning.Tell`) and shows it."""
+    """Takes what a learning tells, with its stages counted (`trainer.progress.staged`), and shows it."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -34,7 +34,7 @@ class Teller:
     def __call__(self, **fields: Any) -> None:
         """Show a new stage, or how far the present one is."""
         if "stage" in fields:
-            self._stage = str(fields["stage"])
+            self._stage = f"stage {fields['stage_number']} of {fields['stages']}, {fields['stage']}"
             self._progress.reset(self._task, total=None, description=self._stage)
             if not self._console.is_terminal:
                 self._console.print(self._stage, highlight=False)
@@ -42,4 +42,4 @@ class Teller:
             words = f"{self._stage}: step {fields['step']}/{fields['steps']}, loss {fields['loss']:.3f}"
             self._progress.update(self._task, total=fields["steps"], completed=fields["step"], description=words)
             if not self._console.is_terminal:
-                self._milestones.reach(fields["step"] / fields["steps"], f"{words}, {left(fields['eta_seconds'])}")
+                self._milestones.reach(fields["share"], f"{words}, {left(fields['eta_seconds'])}")

@@ -32,7 +32,7 @@ def place(found: dict[str, Any]) -> str:
 
 
 def models(rows: list[dict[str, Any]]) -> str:
-    """Versions, one a line; a star marks the serving one."""
+    """Versions, one a line, a star marks the serving one; then who holds one, and what the newest did not use."""
     cells = [
         (
             "*" if row["serving"] else "",
@@ -45,7 +45,8 @@ def models(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     newest = next((row["left_out"] for row in rows if row["round"]), None)
-    told = [f"not used in the newest: {row['sentence']}" for row in newest["reasons"]] if newest else []
+    told = [f"{row['version']} {_held(row['held'])}" for row in rows if row["held"]]
+    told += [f"not used in the newest: {row['sentence']}" for row in newest["reasons"]] if newest else []
     return "\n".join([_table(("", "version", "mode", "reports", "F1", "decision"), cells), *told])
 
 
@@ -56,7 +57,7 @@ def status(fields: dict[str, Any]) -> str:
         lines.append(f"target    {fields['target']} (serves when the pool is ranked)")
     if fields["hold"]:
         hold = fields["hold"]
-        lines.append(f"held      since {hold['since']} by {hold['by']}: {hold['reason']} (`ecgal resume` ends it)")
+        lines.append(_held(hold).replace("held ", "held      ", 1))
         if hold["candidate"]:
             lines.append(f"          {hold['candidate']} would have been promoted")
     if fields["damage"]:
@@ -156,6 +157,10 @@ def _groups(scores: dict[str, Any]) -> str:
 
 def _spread(interval: list[float] | None) -> str:
     return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval and interval[0] != interval[1] else ""
+
+
+def _held(hold: dict[str, Any]) -> str:
+    return f"held since {hold['since']} by {hold['by']}: {hold['reason']} (`ecgal resume` ends it)"
 
 
 def _job(job: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ gets a Chinese heading and is quoted as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -20,11 +20,29 @@ STAGES = (
 )
 """Stages whose wording has parts that change; the others are in `console.texts`."""
 
+HOLDS = (
+    (r"rolled back from (\S+)", "从 {} 回退"),
+    (r"(\S+) chosen by hand", "人工选择 {}"),
+    (r"hold\.json is damaged", "`hold.json` 已损坏"),
+)
+"""Reasons of a hold that nobody gave in words of their own."""
+OVERRIDES = {
+    "held": "保留 {before}，当前版本已锁定",
+    "superseded": "保留人工选择的版本（在与 {before} 比较之后启用）",
+    "promoted": "人工启用",
+    "rolled back": "人工回退",
+}
+"""What a person chose instead of the gate."""
+NAMES = {"console": "控制台", "unknown": "未知", "API": "接口"}
+"""Who chose, where that is no person's name."""
+
 ERRORS = {
     "No such project": ("没有这个项目", "Label Studio 尚未调用过它：请运行 `ecgal connect`。"),
     "No such version": ("没有这个版本，或其权重已清理", "`ecgal models` 列出所有版本。"),
     "No such label": ("没有这个标签", "请选择标注配置中的标签。"),
     "No such job": ("没有这个任务", ""),
+    "Nothing is held": ("没有锁定", "新版本本来就可以启用。"),
+    "A reason or name is one line": ("原因须为一行文字", "最多 500 个字符。"),
     "Nothing to roll back to": ("没有可回退的版本", "当前由规则提供预标注，之前没有其他版本。"),
     "No error analysis for": ("还没有错误分析", "下一轮训练会生成：点击“立即训练”。"),
     "Unreadable": ("文件无法读取", "请用 `ecgal rollback` 回退到之前的版本。"),
@@ -84,10 +102,7 @@ def stage(words: str) -> str:
     >>> stage("cross-validation, fold 2")
     '交叉验证第 2 折'
     """
-    for pattern, chinese in STAGES:
-        if found := re.fullmatch(pattern, words):
-            return chinese.format(*found.groups())
-    return words
+    return _of(STAGES, words)
 
 
 def error(what: str, value: str = "", status: int = 0) -> tuple[str, str]:
@@ -120,9 +135,11 @@ def decision(model: Row) -> str:
     state, before = model.get("state"), model.get("compared_with", "")
     if not state:
         return str(model.get("reason", ""))
+    parts = "；".join(part for part in (_difference(model), *_losses(model)) if part)
+    if override := model.get("override"):
+        return f"{_by_hand(override, before)}。自动评估：{parts}。"
     head = f"启用（{MODES[model['mode']]}）" if model["promoted"] else f"保留 {before}"
-    parts = [_difference(model), *_losses(model)]
-    return f"{head}：{'；'.join(part for part in parts if part)}。"
+    return f"{head}：{parts}。"
 
 
 def suspect(row: Row) -> str:
@@ -135,6 +152,15 @@ def suspect(row: Row) -> str:
     return f"此处标为 {label}，预期为 {expected}" if label != expected else f"{label} 的范围与预期不同"
 
 
+def hold_reason(words: str) -> str:
+    """Why a version is held: what the backend says where nobody gave a reason, else a person's own words.
+
+    >>> hold_reason("rolled back from ecg-r0002-0badcafe"), hold_reason("wrong drug names")
+    ('从 ecg-r0002-0badcafe 回退', 'wrong drug names')
+    """
+    return _of(HOLDS, words)
+
+
 def interval(ends: Any) -> tuple[float, float] | None:
     """The interval of a difference; None where there is none, or its ends coincide and so it says nothing.
 
@@ -142,6 +168,22 @@ def interval(ends: Any) -> tuple[float, float] | None:
     ((0.1, 0.2), None, None)
     """
     return (ends[0], ends[1]) if ends and ends[0] != ends[1] else None
+
+
+def _by_hand(override: Row, before: str) -> str:
+    """What a person chose instead of the gate; who, when and why where that is known."""
+    action = OVERRIDES[override["action"]].format(before=before)
+    by, reason = NAMES.get(override["by"], override["by"]), hold_reason(override["reason"])
+    since = "" if override["since"] == "unknown" else override["since"]
+    told = "，".join(part for part in (since, by) if part)
+    return "：".join(part for part in (f"{action}（{told}）" if told else action, reason) if part)
+
+
+def _of(patterns: Iterable[tuple[str, str]], words: str) -> str:
+    for pattern, chinese in patterns:
+        if found := re.fullmatch(pattern, words):
+            return chinese.format(*found.groups())
+    return words
 
 
 def _difference(model: Row) -> str:

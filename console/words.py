@@ -48,6 +48,14 @@ class Words:
         """Why a version was promoted or not."""
         return sentences.decision(model) if self.language == "zh" else str(model["reason"])
 
+    def hold(self, hold: sentences.Row) -> dict[str, str]:
+        """Since when, by whom and why a version is held."""
+        told = {name: str(hold[name]) for name in ("since", "by", "reason")}
+        if self.language == "en":
+            return told
+        names = {name: sentences.NAMES.get(told[name], told[name]) for name in ("since", "by")}
+        return {**names, "reason": sentences.hold_reason(told["reason"])}
+
     def suspect(self, row: sentences.Row) -> str:
         """Why an annotation looks wrong."""
         return sentences.suspect(row) if self.language == "zh" else str(row["reason"])

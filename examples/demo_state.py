@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from trainer.progress import Milestones, left
+
 HERE = Path(__file__).resolve().parent
 REPORTS = HERE / "ecg_reports"
 SCRIPT = HERE / "label_studio.sh"
@@ -118,8 +120,8 @@ def settled(state: dict[str, Any]) -> bool:
 
 
 def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> dict[str, Any]:
-    """Follow the round and the ranking to their end, a line whenever something changes."""
-    last = ""
+    """Follow the round and the ranking to their end, and say how far they are."""
+    follower = Follower(lambda line: say(f"  {line}"))
     while True:
         alive()
         state = status(demo, number)
@@ -128,18 +130,27 @@ def wait_until_settled(demo: Demo, number: str, alive: Callable[[], None]) -> di
         for failure in state["failures"].values():
             if failure["failures"] >= 3:
                 raise DemoError(failure["reason"])
-        line = describe(state)
-        if line and line != last:
-            say(f"  {line}")
-            last = line
+        follower.see(state)
         time.sleep(POLL)
 
 
-def describe(state: dict[str, Any]) -> str:
-    """The running job in a few words."""
-    running = [job["progress"] for job in state["jobs"] if job["progress"]]
-    if not running:
-        return ""
-    progress = running[-1]
-    steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-    return f"{progress.get('stage', '')}{steps}"
+class Follower:
+    """Says each stage of what runs as it begins, then each tenth of the whole, and something every half minute."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.stage = ""
+        self.milestones = Milestones(say)
+
+    def see(self, state: dict[str, Any]) -> None:
+        """Look at a status of the project."""
+        progress = next((job["progress"] for job in reversed(state["jobs"]) if job["progress"]), None)
+        if not progress:
+            return
+        stage = f"stage {progress['stage_number']} of {progress['stages']}: {progress['stage']}"
+        if stage != self.stage:
+            self.stage = stage
+            self.say(stage)
+        if "share" in progress:
+            steps = f" {progress['step']}/{progress['steps']}" if "steps" in progress else ""
+            self.milestones.reach(progress["share"], f"{progress['stage']}{steps}, {left(progress['eta_seconds'])}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getpass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from backend.errors import Conflict
+from backend.errors import Conflict, NotFound
 from backend.job_queue import JobQueue
 from backend.model_card import ModelCard
 from backend.parts import Parts
@@ -77,7 +78,7 @@ def test_the_end_of_a_hold_promotes_the_newest_candidate(parts: Parts) -> None:
     assert answer == {"version": version(3), "job": parts.queue.jobs("1", "rank")[0].id}
     assert parts.registry.target("1") == version(3)
     decision = parts.registry.card("1", version(3)).decision
-    assert (decision.promote, decision.reason, decision.wished) == (True, "because", "")
+    assert (decision.promote, decision.reason, decision.override) == (True, "because", None)
     assert parts.registry.hold("1") is None
 
 
@@ -122,11 +123,103 @@ def test_a_repeated_round_does_not_undo_a_rollback(parts: Parts) -> None:
     assert parts.registry.target("1") == version(2)
 
 
-def test_a_held_version_does_not_count_as_one_that_was_promoted(parts: Parts) -> None:
+def test_a_later_rollback_passes_over_what_was_held_back_or_rolled_back(parts: Parts) -> None:
     roll_back(parts, "1", new_hold("ana"))
     carry_out(parts.registry, published(parts, 3, version(1)))
     published(parts, 4, version(1))
-    assert parts.registry.before("1", version(4)) == version(2)
+    assert parts.registry.before("1", version(4)) == version(1)
+
+
+def test_a_later_rollback_finds_what_was_promoted_by_hand(parts: Parts) -> None:
+    carry_out(parts.registry, published(parts, 3, version(2), promote=False))
+    promote(parts, "1", version(3))
+    published(parts, 4, version(3))
+    assert parts.registry.before("1", version(4)) == version(3)
+    decision = parts.registry.card("1", version(3)).decision
+    assert decision.reason.startswith("Promoted by hand: on 20")
+    assert decision.override is not None
+    assert (decision.override.action, decision.override.gate) == ("promoted", "because")
+
+
+def test_the_card_of_what_was_rolled_back_tells_by_whom_and_why(parts: Parts) -> None:
+    roll_back(parts, "1", new_hold("ana", "wrong drug names"))
+    decision = parts.registry.card("1", version(2)).decision
+    assert not decision.promote
+    assert decision.reason.startswith(f"Rolled back to {version(1)}: held since ")
+    assert decision.reason.endswith("by ana: wrong drug names.")
+
+
+def test_a_rollback_cancels_a_switch_that_is_under_way(parts: Parts) -> None:
+    carry_out(parts.registry, published(parts, 3, version(2)))
+    assert roll_back(parts, "1", new_hold("ana"))["version"] == parts.registry.target("1") == version(1)
+    assert not parts.registry.card("1", version(3)).decision.promote
+
+
+def test_a_rollback_passes_over_a_damaged_version_and_leaves_one(parts: Parts) -> None:
+    published(parts, 3, version(2))
+    parts.registry.promote("1", version(3))
+    for number, name in ((2, "memory.json"), (3, "card.json")):
+        (parts.registry.model_folder("1", version(number)) / name).write_text("damaged")
+    assert roll_back(parts, "1", new_hold("ana"))["version"] == version(1)
+
+
+def test_a_version_that_cannot_serve_is_not_promoted(parts: Parts) -> None:
+    published(parts, 3, version(2))
+    (parts.registry.model_folder("1", version(3)) / "memory.json").write_text("damaged")
+    with pytest.raises(Conflict, match="Damaged files of"):
+        promote(parts, "1", version(3), new_hold("ana"))
+    parts.registry.aim("1", version(2))
+    parts.registry.prune("1", keep=0)  # of 3 the card stays
+    with pytest.raises(NotFound, match="weights were pruned"):
+        promote(parts, "1", version(3), new_hold("ana"))
+    assert parts.registry.target("1") == version(2)
+    assert parts.registry.hold("1") is None
+
+
+def test_a_candidate_that_was_chosen_by_hand_and_rolled_back_does_not_come_back(parts: Parts) -> None:
+    roll_back(parts, "1", new_hold("ana"))
+    parts.registry.promote("1", version(1))
+    carry_out(parts.registry, published(parts, 3, version(1)))
+    promote(parts, "1", version(3))
+    parts.registry.promote("1", version(3))
+    assert roll_back(parts, "1", new_hold("ana"))["version"] == version(1)
+    assert resume(parts, "1") == {"version": version(1), "job": ""}
+
+
+@pytest.mark.parametrize("damage", ["card.json", "memory.json"])
+def test_a_damaged_candidate_does_not_keep_the_hold(parts: Parts, damage: str) -> None:
+    roll_back(parts, "1", new_hold("ana"))
+    carry_out(parts.registry, published(parts, 3, version(1)))
+    (parts.registry.model_folder("1", version(3)) / damage).write_text("damaged")
+    assert resume(parts, "1")["job"].startswith("retrain")
+    assert (parts.registry.hold("1"), parts.registry.target("1")) == (None, version(1))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"by": "ana"}'])
+def test_a_damaged_hold_holds_and_its_end_has_a_round_compare(parts: Parts, content: bytes) -> None:
+    path = parts.registry.folder("1") / "hold.json"
+    path.write_bytes(content)
+    carry_out(parts.registry, published(parts, 3, version(2)))
+    assert parts.registry.target("1") == version(2)
+    path.write_bytes(content)
+    assert resume(parts, "1")["job"].startswith("retrain")
+    assert parts.registry.hold("1") is None
+
+
+def test_of_two_that_end_a_hold_at_once_one_is_told_that_nothing_is_held(parts: Parts) -> None:
+    roll_back(parts, "1", new_hold("ana"))
+    carry_out(parts.registry, published(parts, 3, version(1)))
+
+    def attempt(_: int) -> str:
+        try:
+            return str(resume(parts, "1")["version"])
+        except Conflict as error:
+            return error.what
+
+    with ThreadPoolExecutor(4) as pool:
+        said = sorted(pool.map(attempt, range(4)))
+    assert said == ["Nothing is held"] * 3 + [version(3)]
+    assert len(parts.queue.jobs("1", "rank")) == 1
 
 
 def test_the_user_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -85,6 +86,8 @@ class Learner:
 
     def learn(self, train: Sequence[Report], holdout: Sequence[Report]) -> Learned:
         """Fine-tune on `train` and judge on `holdout`; without a holdout, judge by cross-validation."""
+        if self.trains_network(train):
+            _ = self.base  # before all stages that fine-tune it
         if holdout:
             predictor, training = self.fit(train, holdout)
             self.tell(stage="evaluating")
@@ -104,10 +107,12 @@ class Learner:
 
     def stages(self, train: Sequence[Report], holdout: Sequence[Report]) -> list[str]:
         """What `learn` will tell as stages, in order."""
-        last = ["training", "exporting"] if self.trains_network(train) else []
+        network = self.trains_network(train)
+        first = ["pre-training"] if network and self.plan.texts else []
+        last = ["training", "exporting"] if network else []
         if holdout:
-            return [*last, "evaluating"]
-        return [*(f"cross-validation, fold {fold + 1}" for fold in range(min(FOLDS, len(train)))), *last]
+            return [*first, *last, "evaluating"]
+        return [*first, *(f"cross-validation, fold {fold + 1}" for fold in range(min(FOLDS, len(train)))), *last]
 
     def trains_network(self, reports: Sequence[Report]) -> bool:
         """Whether there is enough for a network."""
@@ -176,7 +181,7 @@ class Learner:
         result = fine_tune(
             mixture.reports,
             LabelScheme(labels),
-            self.base(),
+            self.base,
             folder,
             recipe,
             self.on_step,
@@ -191,6 +196,7 @@ class Learner:
             options=self.settings.train_options,
         )
 
+    @cached_property
     def base(self) -> Path:
         """Folder of the encoder to start from, after it has read the plan's texts."""
         base = base_model.resolve(self.settings, progress=lambda message: self.tell(stage=message))

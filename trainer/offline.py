@@ -24,6 +24,7 @@ from trainer.error_analysis import analyse, write_analysis
 from trainer.evaluation import compare, score_modes
 from trainer.learning import Learner, Tell
 from trainer.plan import Plan
+from trainer.progress import Timeline, staged
 from trainer.promotion import MODE_NAMES, best_mode
 
 FEWEST = 2
@@ -91,7 +92,10 @@ def _learn(
     if plan.start:
         _check_start(plan.start, [] if validation else holdout, bool(holdout))
     version = f"trained-{dataset.hash[:8]}"
-    learned = Learner(settings, config, folder, version, tell, plan).learn(train, holdout)
+    timeline = Timeline(["preparing"], {})
+    learner = Learner(settings, config, folder, version, staged(tell, timeline), plan)
+    timeline.plan(learner.stages(train, holdout))
+    learned = learner.learn(train, holdout)
     modes = score_modes(learned.judged, config.labels)
     mode = best_mode(modes)
     found = learned.judged.by_mode[mode]
@@ -127,7 +131,7 @@ def _split(
         above = max(report.task_id for report in reports) + 1
         if both := len(overlap(validation, reports)):
             hint = "take them out of one of the files; what was trained on judges nothing"
-            raise CorpusError("Reports to train on that are also in the validation file:", both, hint)
+            raise CorpusError("Reports to train on that are also in the validation file", both, hint)
         return list(reports), [replace(report, task_id=above + i) for i, report in enumerate(validation)]
     train, holdout = stratified(reports, settings.holdout_share, settings.seed)
     return (train, holdout) if len(holdout) >= settings.holdout_min else (list(reports), [])

@@ -54,6 +54,16 @@ class Timeline:
         self.began = self.entered = time.monotonic()
         self.own: float | None = None
 
+    @property
+    def stage(self) -> str:
+        """The present stage."""
+        return self.stages[self.place]
+
+    def finish(self) -> dict[str, float]:
+        """The present stage was the last: seconds of all, by kind."""
+        self.took[_kind(self.stage)] = time.monotonic() - self.entered
+        return self.took
+
     def plan(self, stages: Sequence[str]) -> None:
         """What comes after the present stage."""
         self.stages[self.place + 1 :] = stages
@@ -61,9 +71,9 @@ class Timeline:
     def enter(self, stage: str) -> None:
         """The stage begins, and the one before is over; those between are left out, one that is unknown is put in."""
         now = time.monotonic()
-        if stage == self.stages[self.place]:
+        if stage == self.stage:
             return
-        self.took[_kind(self.stages[self.place])] = now - self.entered
+        self.took[_kind(self.stage)] = now - self.entered
         later = self.stages[self.place + 1 :]
         if stage in later:
             self.place += 1 + later.index(stage)
@@ -75,7 +85,7 @@ class Timeline:
     def fields(self, eta: float | None = None) -> dict[str, Any]:
         """Number of the stage, of how many, seconds left and share done of the whole; `eta` is the stage's own."""
         self.own = eta if eta is not None else self.own
-        now, present = time.monotonic(), _kind(self.stages[self.place])
+        now, present = time.monotonic(), _kind(self.stage)
         spent = now - self.entered
         guess = {**self.known, **self.took}
         own = self.own if self.own is not None else max(0.0, guess.get(present, 0.0) - spent)
@@ -91,6 +101,17 @@ class Timeline:
             "eta_seconds": round(left, 1),
             "share": share,
         }
+
+
+def staged(tell: Callable[..., None], timeline: Timeline) -> Callable[..., None]:
+    """Tells with each stage and step its number, of how many, and the share and time left of the whole."""
+
+    def told(**fields: Any) -> None:
+        if "stage" in fields:
+            timeline.enter(fields["stage"])
+        tell(**{**fields, **timeline.fields(fields.get("eta_seconds"))})
+
+    return told
 
 
 def _kind(stage: str) -> str:

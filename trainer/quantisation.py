@@ -96,8 +96,8 @@ def offer(folder: Path, predictor: ModelPredictor, evidence: Evidence, settings:
         found = found.model_copy(update={"speedup": speedup})
     except Exception as error:  # whatever happens here, the round has a network that serves without it
         logger.error("the network was not quantised: %s", type_and_place(error))
-        said = str(error) if isinstance(error, BackendError) else type(error).__name__
-        found = Quantisation(passed=False, reason=f"Does not serve in 8 bits: {said}.")
+        said = str(error) if isinstance(error, BackendError) else f"{type(error).__name__}."
+        found = Quantisation(passed=False, reason=f"Does not serve in 8 bits: {said}")
     if not found.passed:
         discard(folder)
     logger.info("%s", found.reason)

@@ -25,16 +25,19 @@ from backend.labelstudio.wire import JsonObject, task_text
 from backend.rank_shards import RankShards, Shard, Step, cut
 from backend.ranking.control import quantiles
 from backend.records import RankingRecord
+from backend.switching import deciding
 from trainer.chunk_ranking import CHUNK, FEW, ChunkRanking, Phases, asked_for, batches, stored_row
 from trainer.copies import answers
 from trainer.dataset import freeze
 from trainer.parts import WorkerParts
-from trainer.progress import Milestones, left
+from trainer.progress import Milestones, Timeline, left
 from trainer.rival import open_version
 from trainer.upkeep import deletable, may_delete, other_labels, tidy
 
 logger = logging.getLogger(__name__)
 
+PACE = "a report"
+"""Under this name the seconds of a report are kept among the durations of the stages."""
 CHECKED = 20
 """Places at the head of the queue that are read back from Label Studio."""
 
@@ -63,6 +66,9 @@ class Reranking:
         self.phases = Phases()
         self.shared, self.step = False, Step(0, 0, time.time())
         self.shard: Shard | None = None
+        known = parts.queue.durations(project, "rank")
+        self.pace = known.pop(PACE, None)
+        self.timeline = Timeline(["preparing", "ranking", "switching", "cleaning up"], {**known, "ranking": 0.0})
         self.milestones = Milestones(lambda said: logger.info("ranking project=%s version=%s: %s", *self.name, said))
 
     # The whole ------------------------------------------------------------------------------------
@@ -72,6 +78,8 @@ class Reranking:
 
         None when shards that others work on have to end first. Raises Outdated.
         """
+        if not self.shards.planned(*self.name):
+            self.enter("preparing")
         self.forget_other_labels()
         missing = pool.count_missing(self.session, *self.name)
         if not self.parts.annotated.known(self.project):
@@ -86,10 +94,12 @@ class Reranking:
         self.switch()
         record = self.record(without_text)
         self.registry.save_ranking(self.project, record)
+        self.enter("cleaning up")
         with self.phases.of("clean up"):
             self.clean_up()
         record = self.read_back(record.model_copy(update={"phases": self.phases.rounded()}))
         self.registry.save_ranking(self.project, record)
+        self.save_durations()
         self.shards.drop(self.project, self.version)
         logger.info("ranked project=%s version=%s tasks=%d in %s", *self.name, record.tasks, record.phases)
         return record
@@ -196,6 +206,8 @@ class Reranking:
         early = self.settings.rank_first if serving != self.version else 0
         if missing <= (early or CHUNK) or (drawn and not early):
             return
+        if early:
+            self.timeline.plan(["ranking", "switching", "ranking", "switching", "cleaning up"])
         size = max(1, early // 2) if early else CHUNK
         random = self.index.sample(self.project, serving, size) if serving != self.version else []
         self.rank(pool.missing_among(self.session, *self.name, random) or self.read_first(size))
@@ -225,7 +237,10 @@ class Reranking:
     def rank(self, tasks: list[JsonObject]) -> int:
         """Rank these tasks; how many have no text. Raises Outdated."""
         self.check_wanted()
-        return self.chunks.rank(tasks) if tasks else 0
+        if not tasks:
+            return 0
+        self.enter("ranking")
+        return self.chunks.rank(tasks)
 
     def check_wanted(self) -> None:
         """Raise Outdated when another version, or another plan, is wanted by now; that is asked for by itself."""
@@ -235,9 +250,11 @@ class Reranking:
 
     def switch(self) -> None:
         """Let the version serve: pointer, title; then drop what was annotated meanwhile. Raises Outdated."""
-        self.check_wanted()
+        self.enter("switching")
         with self.phases.of("switch"):
-            self.registry.promote(*self.name)
+            with deciding(self.registry, self.project):
+                self.check_wanted()
+                self.registry.promote(*self.name)
             self.client.switch_title(*self.name)
             tidy(self.client, self.index, *self.name)
         logger.info("serving project=%s version=%s ranked=%d", *self.name, self.index.count(*self.name))
@@ -281,21 +298,42 @@ class Reranking:
         """Count the reports from here on, those of all shards together."""
         self.shared = self.shards.planned(*self.name)
         self.step = self.shards.step(*self.name, 0) if self.shared else Step(0, total, time.time())
+        if self.shared:
+            self.timeline.began -= time.time() - self.step.started
+        self.timeline.known["ranking"] = (self.pace or 0.0) * (self.step.total - self.step.done)
 
     def report(self, reports: int) -> None:
-        """So many more were predicted: publish the progress."""
+        """So many more were predicted."""
         done = self.step.done + reports
         self.step = self.shards.step(*self.name, reports) if self.shared else replace(self.step, done=done)
         spent = time.time() - self.step.started
         eta = spent / self.step.done * (self.step.total - self.step.done) if self.step.done else 0.0
-        fields = {
-            "stage": "ranking",
-            "version": self.version,
-            "step": self.step.done,
-            "steps": self.step.total,
-            "eta_seconds": round(max(0.0, eta), 1),
-            "updated": time.time(),
-        }
+        self.tell(max(0.0, eta))
+
+    def enter(self, stage: str) -> None:
+        """A stage begins."""
+        self.timeline.enter(stage)
+        self.tell()
+
+    def tell(self, eta: float | None = None) -> None:
+        """Publish the progress; `eta` is the stage's own, the time left that is published that of the whole.
+
+        In the first ranking of a project nobody knows it until some reports are done.
+        """
+        stage, whole = self.timeline.stage, self.timeline.fields(eta)
+        words = f"stage {whole['stage_number']} of {whole['stages']}, {stage}"
+        if stage == "ranking":
+            whole |= {"step": self.step.done, "steps": self.step.total}
+            words += f": report {self.step.done} of {self.step.total}"
+        if eta is None and self.pace is None and stage in ("preparing", "ranking"):
+            whole = {name: told for name, told in whole.items() if name not in ("eta_seconds", "share")}
+        else:
+            self.milestones.reach(whole["share"], f"{words}, {left(whole['eta_seconds'])}")
+        fields = {"stage": stage, "version": self.version, **whole, "updated": time.time()}
         self.parts.queue.set_progress(self.project, "rank", fields)
-        share = self.step.done / self.step.total if self.step.total else 1.0
-        self.milestones.reach(share, f"report {self.step.done} of {self.step.total}, {left(eta)}")
+
+    def save_durations(self) -> None:
+        """Keep how long each stage took, and a report, for the next one's time left."""
+        took = self.timeline.finish()
+        pace = (time.time() - self.step.started) / self.step.done if self.step.done else self.pace
+        self.parts.queue.save_durations(self.project, "rank", {**took, **({PACE: pace} if pace else {})})

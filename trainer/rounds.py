@@ -103,6 +103,7 @@ class Round:
         known = self.same_content(version)
         if known is not None:
             message = "published before" if known.round == self.number else f"nothing changed since {known.version}"
+            left_out.save(self.registry, self.project, left_out.Reading(round=known.round, rejects=rejected(dataset)))
             with deciding(self.registry, self.project):
                 return Outcome(carry_out(self.registry, known), message)
         self.progress(version=version, reports=len(dataset.reports))

@@ -80,7 +80,7 @@ def _held(desk: Desk, hold: Row) -> None:
     """Who holds the version and why, and the button that ends it."""
     say = desk.say
     notice, button = st.columns([5, 1], vertical_alignment="center")
-    words = say("training.held", **{name: hold[name] for name in ("since", "by", "reason")})
+    words = say("training.held", **{name: plain(told) for name, told in say.hold(hold).items()})
     candidate = say("training.candidate", version=hold["candidate"]) if hold["candidate"] else ""
     notice.warning(f"{words} {candidate}", icon=":material/lock:")
     if button.button(say("training.resume"), width="stretch", icon=":material/lock_open:"):
@@ -116,9 +116,8 @@ def _live(desk: Desk) -> None:
 def _state(status: Row) -> tuple[Any, ...]:
     """What makes the whole screen worth drawing again."""
     newest = status["rounds"][0]["version"] if status["rounds"] else ""
-    read = status["left_out"]["round"]
-    seen = (status[key] for key in ("serving", "target", "hold", "labelled", "pending", "pool"))
-    return newest, read, *seen
+    seen = (status[key] for key in ("serving", "target", "hold", "labelled", "pending", "pool", "left_out"))
+    return newest, *seen
 
 
 def _job(desk: Desk, job: Row) -> None:

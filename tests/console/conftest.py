@@ -62,6 +62,10 @@ class Site:
         self.registry.promote("1", site.SERVING)
         self.registry.aim("1", site.SERVING)
         self.registry.save_hold("1", None)
+        for card in self.registry.versions("1"):
+            if override := card.decision.override:
+                fields = {"promote": override.gate.startswith("Promoted"), "reason": override.gate, "override": None}
+                self.registry.amend(card.model_copy(update={"decision": card.decision.model_copy(update=fields)}))
 
 
 @contextmanager

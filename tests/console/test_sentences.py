@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from backend.model_card import Verdict
+from backend.model_card import Action, Verdict
+from backend.records import Hold
 from console import sentences
 from console.screens.parse import EXAMPLE
 from console.words import Words
@@ -59,6 +60,21 @@ def test_every_decision_is_chinese(state: str, difference: float | None) -> None
     assert latin(sentences.decision(model(state, difference=difference))) <= {"F1"}
 
 
+@pytest.mark.parametrize("action", get_args(Action))
+@pytest.mark.parametrize("reason", ["", "rolled back from ecg-r2", "ecg-r1 chosen by hand", "hold.json is damaged"])
+def test_a_persons_choice_is_told_in_chinese_before_the_gates_figures(action: str, reason: str) -> None:
+    override = {"action": action, "by": "console", "since": "2026-01-02T03:04:05+00:00", "reason": reason}
+    said = sentences.decision(model(promoted=action == "promoted", override=override))
+    assert latin(re.sub(r"\S+T\S+", "", said)) <= {"F1"}
+    assert "自动评估：F1 比 ecg-r1 高 0.031" in said
+
+
+def test_why_a_version_was_kept_in_spite_of_the_gate_is_told() -> None:
+    override = {"action": "held", "by": "ana", "since": "2026-01-02", "reason": "药名标错"}
+    said = sentences.decision(model(promoted=False, override=override))
+    assert said.startswith("保留 ecg-r1，当前版本已锁定（2026-01-02，ana）：药名标错。自动评估：")
+
+
 def test_an_interval_without_width_is_not_shown() -> None:
     assert "区间" not in sentences.decision(model(difference=0.0, interval=[0.0, 0.0]))
 
@@ -68,10 +84,10 @@ def test_a_card_without_figures_keeps_its_sentence() -> None:
 
 
 def test_every_stage_of_a_round_and_a_ranking_has_a_chinese_name() -> None:
-    stages = set(re.findall(r'"?stage"?[=:] ?f?"([^"]+)"', TRAINER)) | set(
-        re.findall(r'progress\(f?"([^"]+)"', TRAINER)
-    )
-    assert {"training", "quantising", "ranking", "reading annotations"} <= stages
+    said = r'(?:"?stage"?[=:] ?|(?:progress|enter)\()f?"([^"]+)"'
+    listed = r"(?:Timeline|plan)\(\[([^\]]+)\]"
+    stages = {*re.findall(said, TRAINER), *re.findall(r'"([^"]+)"', " ".join(re.findall(listed, TRAINER)))}
+    assert {"training", "quantising", "ranking", "reading annotations", "preparing", "cleaning up"} <= stages
     for stage in stages:
         said = re.sub(r"\{[^}]*\}", "7", stage)
         assert not latin(Words("zh").said(said).replace("Hugging Face", "")), said
@@ -121,6 +137,7 @@ def own_words() -> str:
 def test_no_english_is_left_on_a_chinese_screen(backend: Site, name: str) -> None:
     backend.run_round(step=20)
     backend.queue.set_progress("1", "retrain", {"stage": "cross-validation, fold 2", "step": 3, "steps": 9})
+    backend.registry.save_hold("1", Hold.parse(b""))
     backend.queue.failed("1", "rank", "Redis does not answer: ConnectionError. start it, or check REDIS_URL", now=0.0)
     app = screen(name, backend.url)
     if name == "parse":

@@ -80,3 +80,22 @@ def test_an_annotation_made_a_draft_again_is_no_longer_trained_on(small: LabelPr
 def change(project: LabelProject, annotation: int, fields: dict[str, Any]) -> None:
     """Update an annotation as the editor does."""
     project.http.patch(f"/api/annotations/{annotation}/", json=fields).raise_for_status()
+
+
+def test_a_new_label_that_nobody_used_costs_a_ranking_and_no_round(small: LabelProject) -> None:
+    before, old = small.wait_settled(), small.client.project(small.id).label_config
+    config = old.replace('<Label value="心率"', '<Label value="EXTRA"/><Label value="心率"')
+    assert config != old
+    small.http.patch(f"/api/projects/{small.id}/", json={"label_config": config}).raise_for_status()
+
+    def ranked() -> dict[str, Any] | None:
+        status = small.settled()
+        said = status["outcomes"]["retrain"]["message"] if status else ""
+        return (
+            status if status and said.startswith("nothing changed") and "EXTRA" in status["ranking"]["labels"] else None
+        )
+
+    after = wait_for(ranked, "a ranking for the new labels")
+    assert after["rounds"] == before["rounds"]
+    assert after["left_out"]["round"] == before["rounds"][0]["round"]
+    assert (after["serving"], after["ranking"]["tasks"]) == (before["serving"], before["ranking"]["tasks"])

@@ -87,7 +87,7 @@ def test_a_round_that_changes_nothing_tells_what_it_left_out(parts: WorkerParts)
     project.annotate(5, (2, 7), (0, 99))
     assert run(parts, 2, project).message.startswith("nothing changed since")
     told = overview.status(parts, "1")["left_out"]
-    assert (told["round"], told["regions"]) == (2, 1)
+    assert (told["round"], told["regions"]) == (1, 1)  # that of the version: round 2 made none
     assert told["reasons"] == [
         {
             "reason": "its offsets do not fit the text",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.progress import Milestones, Timeline
+from examples.demo_state import Follower
+from trainer.progress import Milestones, Timeline, staged
 
 STAGES = ["reading annotations", "cross-validation, fold 1", "cross-validation, fold 2", "training", "ranking"]
 
@@ -44,3 +45,34 @@ def test_a_line_is_said_every_tenth_and_not_more_often() -> None:
     milestones.reach(0.0, "x")  # another stage
     milestones.reach(0.1, "x")
     assert len(said) == 11
+
+
+def test_the_demo_says_each_stage_and_each_tenth_of_the_whole() -> None:
+    said: list[str] = []
+    follower = Follower(said.append)
+
+    def see(**progress: object) -> None:
+        follower.see({"jobs": [{"progress": progress}, {"progress": {}}]})
+
+    follower.see({"jobs": []})
+    see(stage="reading annotations", stage_number=1, stages=3)
+    for step in range(1, 61):
+        whole = {"share": step / 100, "eta_seconds": 100.0 - step}
+        see(stage="training", stage_number=2, stages=3, step=step, steps=60, **whole)
+    assert said[:2] == ["stage 1 of 3: reading annotations", "stage 2 of 3: training"]
+    tenths = [line.partition(", about")[0] for line in said[2:]]
+    assert tenths == [f"{step}%, training {step}/60" for step in range(10, 61, 10)]
+    assert said[-1].endswith("about 40 s left")
+
+
+def test_what_learns_without_a_project_tells_its_stages_and_the_time_left_of_all() -> None:
+    told: list[dict[str, object]] = []
+    timeline = Timeline(["preparing"], {})
+    tell = staged(lambda **fields: told.append(fields), timeline)
+    timeline.plan(["training", "exporting"])
+    tell(stage="training")
+    tell(step=1, steps=2, loss=0.5, eta_seconds=10.0)
+    tell(stage="exporting")
+    assert [(fields["stage_number"], fields["stages"]) for fields in told] == [(2, 3), (2, 3), (3, 3)]
+    assert told[1]["step"] == 1
+    assert told[1]["eta_seconds"] == pytest.approx(10.0, abs=0.1)
