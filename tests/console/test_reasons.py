@@ -13,6 +13,7 @@ from console.words import Words
     [
         ("its label 'EDU' is not in the labelling configuration", "标签 'EDU' 不在标注配置中"),
         ("""its label "O'Brien" is not in the labelling configuration""", """标签 "O'Brien" 不在标注配置中"""),
+        ("its type is paragraphlabels, not labels", "区域类型为 paragraphlabels，不是 labels"),
         ("it belongs to another control than label on text", "属于另一个标注控件"),
         ("no usable text under data.report.text", "data.report.text 下没有可用文本"),
         ("no usable text under data.text: over 20000 characters", "data.text 下的文本超过 20000 字"),
