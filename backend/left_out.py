@@ -129,12 +129,13 @@ def says_nothing(spans: Sequence[Span], reasons: Iterable[str]) -> bool:
 
 
 def kind(reason: str) -> str:
-    """The reason without the region's name and offsets.
+    """The reason without the region's name and offsets, and without the task that a copy names.
 
     >>> kind("region a: its offsets 5..99 do not fit a text of 9 characters"), kind("region at 3..5: overlaps another")
     ('its offsets do not fit the text', 'overlaps another')
     """
     said = re.sub(r"^region .*?: ", "", reason, flags=re.DOTALL)
+    said = re.sub(r"^same text as task \d+", "same text as another task", said)
     return re.sub(r" (at )?-?\d+\.\.-?\d+( do not fit a text of \d+ characters)?", _place, said)
 
 

@@ -36,6 +36,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "同一任务采用了另一份标注",
         "another annotation of the task was taken",
     ),
+    "same text as another task, annotated differently": (
+        "与另一任务文本相同但标注不同（采用了另一份）",
+        "it has the same text as another task, which is annotated differently and counts",
+    ),
     "none of its regions can be placed in the report": (
         "没有一个区域能在报告中定位",
         "none of its regions can be placed in the report",

@@ -179,7 +179,8 @@ def draw(page: Page, hotkey: str, start: tuple[str, str], end: tuple[str, str]) 
 def drawn(stack: Stack) -> LabelProject:
     """A project of reports in which no rule finds anything."""
     config = (REPORTS / "label_config.xml").read_text("utf-8")
-    project = LabelProject.create(stack, "手工标注", config, [{"data": {"text": DRAWN}}] * 4)
+    texts = [DRAWN, *(f"{DRAWN}，{sign}" for sign in "甲乙丙")]  # no copies: those share one annotation
+    project = LabelProject.create(stack, "手工标注", config, [{"data": {"text": text}} for text in texts])
     project.wait_settled()
     return project
 
