@@ -7,13 +7,14 @@ versions, in `left_out.json`, and the card of a version keeps those of its own r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backend.files import write_atomic
 from backend.model_card import RejectedAnnotation
+from backend.ner.spans import Span
 from backend.registry import Registry
 
 FILE = "left_out.json"
@@ -22,6 +23,8 @@ NOT_SUBMITTED = "skipped or draft"
 SKIPPED, DRAFT, UNTOUCHED, SAME = "skipped", "draft", "not annotated", "the same as another region"
 NO_LOSS = {NOT_SUBMITTED, SKIPPED, DRAFT, UNTOUCHED, SAME}
 """Reasons that take nothing away from a person who submitted."""
+UNPLACED = ("its offsets ", "its text ", "its type ")
+"""What reasons of regions begin with whose place in the report is not known."""
 NAMED = 5
 """Tasks that a sentence names; more are counted."""
 
@@ -114,13 +117,25 @@ def to_json(rejects: list[RejectedAnnotation]) -> dict[str, Any]:
     }
 
 
+def says_nothing(spans: Sequence[Span], reasons: Iterable[str]) -> bool:
+    """Whether an annotation is left out as a whole: no span of it is left, and of some region the place is not known.
+
+    That it marks no entity would be wrong. `reasons` are those of its regions.
+
+    >>> says_nothing([], ["region a: its offsets are not whole numbers"]), says_nothing([], [])
+    (True, False)
+    """
+    return not spans and any(kind(reason).startswith(UNPLACED) for reason in reasons)
+
+
 def kind(reason: str) -> str:
-    """The reason without the region's name and offsets.
+    """The reason without the region's name and offsets, and without the task that a copy names.
 
     >>> kind("region a: its offsets 5..99 do not fit a text of 9 characters"), kind("region at 3..5: overlaps another")
     ('its offsets do not fit the text', 'overlaps another')
     """
     said = re.sub(r"^region .*?: ", "", reason, flags=re.DOTALL)
+    said = re.sub(r"^same text as task \d+", "same text as another task", said)
     return re.sub(r" (at )?-?\d+\.\.-?\d+( do not fit a text of \d+ characters)?", _place, said)
 
 

@@ -9,6 +9,7 @@ from console.words import Words
 REASONS: dict[str, tuple[str, str]] = {
     "it is not an object": ("区域数据格式不正确", "it is not an object"),
     "it belongs to another control than …": ("属于另一个标注控件", "it belongs to another control than …"),
+    "its type is …, not labels": ("区域类型为 {value}，不是 labels", "its type is {value}, not labels"),
     "it has no label": ("没有标签", "it has no label"),
     "its label … is not in the labelling configuration": (
         "标签 {value} 不在标注配置中",
@@ -35,6 +36,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "同一任务采用了另一份标注",
         "another annotation of the task was taken",
     ),
+    "same text as another task, annotated differently": (
+        "与另一任务文本相同但标注不同（采用了另一份）",
+        "it has the same text as another task, which is annotated differently and counts",
+    ),
     "none of its regions can be placed in the report": (
         "没有一个区域能在报告中定位",
         "none of its regions can be placed in the report",
@@ -51,8 +56,8 @@ REASONS: dict[str, tuple[str, str]] = {
 }
 """The reason, with … for what it names -> Chinese and English."""
 
-_NAMED = re.compile(r"""'.*'|".*"|data\.[^ :]+|(?<=than )\S+ on \S+""")
-"""A label, a key of the data or a control."""
+_NAMED = re.compile(r"""'.*'|".*"|data\.[^ :]+|(?<=than )\S+ on \S+|(?<=type is )\w+""")
+"""A label, a key of the data, a control or a type of regions."""
 
 
 def reason(words: str, say: Words) -> str:

@@ -37,6 +37,14 @@ def test_a_sentence_names_a_few_tasks_and_counts_the_others() -> None:
     assert empty.sentence == "1 annotation of task 4 was not used: it has no list of regions"
 
 
+def test_copies_that_were_annotated_differently_are_one_line() -> None:
+    said = [(9, "same text as task 3, annotated differently"), (12, "same text as task 4, annotated differently")]
+    told = left_out.summary(RejectedAnnotation(task=task, reason=reason, annotations=1) for task, reason in said)
+    assert [row.sentence for row in told] == [
+        "2 annotations of tasks 9, 12 were not used: same text as another task, annotated differently"
+    ]
+
+
 def test_the_newest_round_is_told_also_when_it_published_nothing(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     assert left_out.newest(registry, "1") == Reading()

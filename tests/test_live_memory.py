@@ -139,6 +139,24 @@ def test_reports_that_leave_the_term_out_count_against_it(parts: WebParts) -> No
     assert proposed(parts) == []
 
 
+def shifted(start: int, kind: str = "labels") -> dict[str, Any]:
+    """A region of the term that stands somewhere else."""
+    right = region(f"可见{TERM}", TERM, "EVENT")
+    return {**right, "type": kind, "value": {**right["value"], "start": start, "end": start + len(TERM)}}
+
+
+@pytest.mark.parametrize("result", [[shifted(1)], [shifted(90)], [shifted(2, "hypertextlabels")]])
+def test_a_report_whose_regions_cannot_be_placed_says_nothing(parts: WebParts, result: list[dict[str, Any]]) -> None:
+    hints.receive(parts, body("ANNOTATION_CREATED"), 0.0)
+    hints.receive(parts, body("ANNOTATION_CREATED", 2, 2, result=result), 1.0)
+    assert proposed(parts) == [(TERM, "EVENT")]
+    assert parts.annotated.known("7") == {1}
+    # It takes back what the annotation said before.
+    hints.receive(parts, body("ANNOTATION_UPDATED", result=result), 2.0)
+    assert proposed(parts) == []
+    assert parts.annotated.known("7") == set()
+
+
 def test_recorded_bodies_are_understood(parts: WebParts) -> None:
     for name, kept in (("ANNOTATION_CREATED", 1), ("ANNOTATION_CREATED_skip", 0), ("ANNOTATIONS_CREATED_bulk", 2)):
         capture = json.loads((CAPTURES / f"webhook_{name}.json").read_text("utf-8"))

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.wire import LONGEST_REPORT, annotation_spans, is_trainable, task_text
-from backend.left_out import DRAFT, NO_LOSS, NOT_SUBMITTED, SAME, SKIPPED, UNTOUCHED, kind
+from backend.labelstudio.wire import LONGEST_REPORT, SPAN_TYPES, annotation_spans, is_trainable, task_text
+from backend.left_out import DRAFT, NO_LOSS, NOT_SUBMITTED, SAME, SKIPPED, UNTOUCHED, kind, says_nothing
 from backend.ner.spans import Span, resolve_overlaps
 from backend.ranking.control import is_holdout
 from backend.ranking.copies import report_key
-
-_UNPLACED = ("its offsets ", "its text ")
-"""What reasons of regions begin with whose place is not known."""
 
 Annotators = Literal["ground-truth", "latest", "majority"]
 """Whose annotation of a task counts: the ground truth, else the latest; the latest; the majority on each span."""
@@ -148,10 +145,10 @@ def _told(taken: Taken) -> list[Reject]:
 def _labels_of(region: object) -> int:
     if not isinstance(region, dict):
         return 1
-    if region.get("type") != "labels":
+    if region.get("type") not in SPAN_TYPES:
         return 0
     value = region.get("value")
-    labels = value.get("labels") if isinstance(value, dict) else None
+    labels = value.get(region["type"]) if isinstance(value, dict) else None
     return max(1, len(labels)) if isinstance(labels, list) else 1
 
 
@@ -226,8 +223,7 @@ def _agreed(
             reason = few if 2 * votes[span] <= len(chosen) else "overlaps another region"
             lost.append(_region(task_id, annotation, f"region at {span.start}..{span.end}: {reason}"))
     last = number(chosen[-1].get("id"))
-    if not kept and any(kind(reject.reason).startswith(_UNPLACED) for reject in lost):
-        # To learn that the report holds no entity would be wrong.
+    if says_nothing(kept, (reject.reason for reject in lost)):
         problem = "none of its regions can be placed in the report"
         return Taken(None, (*lost, Reject(task_id, problem, last, len(chosen))), problem)
     precedence = _rank(chosen[-1], "ground-truth")

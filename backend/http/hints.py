@@ -23,6 +23,7 @@ from backend.labelstudio.wire import (
     parse_webhook,
     task_text,
 )
+from backend.left_out import says_nothing
 from backend.live_memory import LiveReport
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def _remember_annotations(parts: WebParts, hook: Hook, body: dict[str, Any]) -> 
 
 
 def _live_reports(parts: WebParts, hook: Hook, body: dict[str, Any]) -> list[LiveReport]:
-    """The submitted annotations of the body with their reports; skipped ones and drafts say nothing."""
+    """The submitted annotations of the body with their reports; skipped ones, drafts and unplaced ones say nothing."""
     try:
         config = parse_label_config(hook.label_config or parts.registry.label_config(hook.project_id) or "")
     except LabelConfigError:
@@ -110,7 +111,9 @@ def _live_reports(parts: WebParts, hook: Hook, body: dict[str, Any]) -> list[Liv
     for annotation in _objects(body.get("annotation")):
         text = task_text(tasks.get(annotation.get("task")), config)
         if type(annotation.get("id")) is int and text is not None and is_trainable(annotation):
-            spans, _ = annotation_spans(annotation, text, config)
+            spans, reasons = annotation_spans(annotation, text, config)
+            if says_nothing(spans, reasons):
+                continue
             changed = hook.action == "ANNOTATION_UPDATED"
             reports.append(
                 LiveReport(annotation["id"], annotation["task"], text, tuple(spans), after=after, changed=changed)

@@ -36,6 +36,9 @@ WEBHOOK_ACTIONS = (
 START_TRAINING = "START_TRAINING"
 """Sent to /webhook as well, but over the ML channel: with basic auth instead of the webhook's headers."""
 
+SPAN_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
+"""Types of regions that mark a part of a text; those of a Text tag are of the first."""
+
 LONGEST_REPORT = 20_000
 """Characters; the longest report of the example corpus has 2,632, a second of computing per 1,000 to 2,000."""
 
@@ -183,8 +186,8 @@ def annotation_spans(annotation: object, text: str, config: LabelConfig) -> tupl
     """Sorted, disjoint spans of an annotation, and why its other regions were left out.
 
     Offsets are the datum (see `backend.labelstudio.regions`); white space at the edges of a region is no part of the
-    span, and regions that are the same span are one. Relations, choices and whatever else is not a labels region is no
-    reject. Reasons name regions by id.
+    span, and regions that are the same span are one. Relations, choices and whatever else marks no part of a text is
+    no reject. Reasons name regions by id.
     """
     result = annotation.get("result") if isinstance(annotation, dict) else None
     if not isinstance(result, list):
@@ -204,10 +207,13 @@ def _region_span(region: object, text: str, config: LabelConfig) -> tuple[Span |
     """The span of one region, and what is wrong with the region ("" for nothing)."""
     if not isinstance(region, dict):
         return None, "it is not an object"
-    if region.get("type") != "labels":
+    if region.get("type") not in SPAN_TYPES:
         return None, ""
     if (region.get("from_name"), region.get("to_name")) != (config.from_name, config.to_name):
         return None, f"it belongs to another control than {config.from_name} on {config.to_name}"
+    if region["type"] != SPAN_TYPES[0]:
+        # Its offsets count from an element of the page, or a paragraph.
+        return None, f"its type is {region['type']}, not {SPAN_TYPES[0]}"
     value = region.get("value")
     value = value if isinstance(value, dict) else {}
     labels = value.get("labels")

@@ -179,7 +179,8 @@ def draw(page: Page, hotkey: str, start: tuple[str, str], end: tuple[str, str]) 
 def drawn(stack: Stack) -> LabelProject:
     """A project of reports in which no rule finds anything."""
     config = (REPORTS / "label_config.xml").read_text("utf-8")
-    project = LabelProject.create(stack, "手工标注", config, [{"data": {"text": DRAWN}}] * 4)
+    texts = [DRAWN, *(f"{DRAWN}，{sign}" for sign in "甲乙丙")]  # no copies: those share one annotation
+    project = LabelProject.create(stack, "手工标注", config, [{"data": {"text": text}} for text in texts])
     project.wait_settled()
     return project
 
@@ -188,10 +189,12 @@ def test_regions_drawn_over_blanks_and_line_ends_are_all_learned(page: Page, dra
     task = min(drawn.data())
     page.goto(f"{drawn.stack.label_studio.url}/projects/{drawn.id}/data?task={task}")
     page.locator("[class*=richtext]").filter(has_text="复查完成").first.wait_for()
+    submit = page.get_by_label("Submit current annotation")
+    submit.wait_for()  # the report is shown before the annotation, and label keys with it, are there
     draw(page, "4", ("今", "left"), ("查", "right"))
     draw(page, "4", ("结", "left"), ("稳", "right"))
     draw(page, "5", ("。", "right"), ("，完", "left"))
-    page.get_by_label("Submit current annotation").click()
+    submit.click()
 
     (annotation,) = wait_for(
         lambda: drawn.http.get(f"/api/tasks/{task}/annotations/").raise_for_status().json(), "the annotation"

@@ -190,6 +190,8 @@ def test_relations_and_choices_are_no_rejects() -> None:
         (None, "region without id: it is not an object"),
         (region(from_name="other"), "region r1: it belongs to another control"),
         (region(to_name="other"), "region r1: it belongs to another control"),
+        ({**region(), "type": "hypertextlabels"}, "region r1: its type is hypertextlabels, not labels"),
+        ({**region(), "type": "paragraphlabels"}, "region r1: its type is paragraphlabels, not labels"),
         (region(label="NOPE"), "region r1: its label 'NOPE' is not in the labelling configuration"),
         (region(label=["HR"]), "is not in the labelling configuration"),
         (region(value={"labels": []}), "region r1: it has no label"),

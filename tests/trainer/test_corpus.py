@@ -383,6 +383,10 @@ def test_two_controls_are_named_and_one_can_be_chosen(tmp_path: Path) -> None:
         (b"[1, 2]", "No task has any text"),
         (b'{"a": 1}', "No task has any text"),
         (b'[{"data": {"text": "abc"}}]', "Nothing is marked"),
+        (
+            b'[{"data": {"text": "abc"}, "annotations": [{"result": [{"type": "paragraphlabels", "value": {}}]}]}]',
+            "only paragraphlabels in",
+        ),
         (b'{"data": {}}\n{"data": ', "No task has any text"),
         (b'{"data": \n{"data": ', "Not JSON"),
         (b"[" * 100_000, "nested too deeply"),

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from backend.labelstudio.config import parse_label_config
 from backend.ner.spans import Span
 from backend.ranking.control import is_holdout
@@ -114,6 +116,27 @@ def test_a_report_is_not_learned_as_empty_when_no_region_can_be_placed() -> None
         (0, 1, f"region r0: its offsets 0..99 do not fit a text of {len(TEXT)} characters"),
         (1, 0, "none of its regions can be placed in the report"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["hypertextlabels", "paragraphlabels"])
+def test_spans_of_another_kind_of_text_are_told_and_do_not_make_the_report_empty(kind: str) -> None:
+    value = {"start": "0", "end": "0", "startOffset": 2, "endOffset": 4, "text": "72", kind: ["HR", "TIME"]}
+    other = {"id": "a", "from_name": "label", "to_name": "text", "type": kind, "value": value}
+    said = f"region a: its type is {kind}, not labels"
+    beside = freeze([task(5, annotation(1, other, region(2, 7)))], CONFIG)
+    assert beside.reports[0].spans == (Span(2, 7, "HR"),)
+    assert [(r.spans, r.reason) for r in beside.rejects] == [(2, said)]
+    alone = freeze([task(5, annotation(1, other))], CONFIG)
+    assert alone.reports == ()
+    assert [r.reason for r in alone.rejects] == [said, "none of its regions can be placed in the report"]
+
+
+def test_spans_of_a_second_control_are_told_and_leave_the_report_as_it_is() -> None:
+    value = {"start": "/p[1]/text()[1]", "startOffset": 2, "endOffset": 4, "hypertextlabels": ["HR"]}
+    other = {"id": "a", "from_name": "html", "to_name": "page", "type": "hypertextlabels", "value": value}
+    dataset = freeze([task(5, annotation(1, other))], CONFIG)
+    assert dataset.reports[0].spans == ()
+    assert [r.reason for r in dataset.rejects] == ["region a: it belongs to another control than label on text"]
 
 
 def test_a_label_that_is_gone_leaves_a_report_without_it() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.regions import agrees, offsets
+from backend.labelstudio.wire import SPAN_TYPES
 from trainer.corpus.tasks import Task
 
 DEEPEST = 8
@@ -25,8 +26,14 @@ def infer(tasks: Sequence[Task], path: Path) -> LabelConfig | None:
     """
     if not any(_strings(task["data"]) for task in tasks):
         raise CorpusError("No task has any text in", path, "give an export of Label Studio with the tasks' data")
-    regions = [(task, region) for task in tasks for region in _regions(task)]
+    marked = [(task, region) for task in tasks for region in _regions(task)]
+    regions = [(task, region) for task, region in marked if region["type"] == SPAN_TYPES[0]]
     pairs = Counter((str(region.get("from_name")), str(region.get("to_name"))) for _, region in regions)
+    if not pairs and marked:
+        types = ", ".join(sorted({region["type"] for _, region in marked}))
+        raise CorpusError(
+            f"No span of a Text tag, only {types} in", path, "spans of HyperText and Paragraphs are not read"
+        )
     if not pairs:
         return None
     if len(pairs) > 1:
@@ -43,7 +50,7 @@ def _regions(task: Task) -> Iterator[dict[str, Any]]:
     for annotation in task["annotations"]:
         result = annotation.get("result") if isinstance(annotation, dict) else None
         for region in result if isinstance(result, list) else ():
-            if isinstance(region, dict) and region.get("type") == "labels" and isinstance(region.get("value"), dict):
+            if isinstance(region, dict) and region.get("type") in SPAN_TYPES and isinstance(region.get("value"), dict):
                 yield region
 
 

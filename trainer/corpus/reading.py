@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.wire import task_text
+from backend.labelstudio.wire import SPAN_TYPES, task_text
 from trainer.corpus import archives, conll, stored, tables
 from trainer.corpus.files import HINT, Lost, content_of, decoded, json_values
 from trainer.corpus.foreign import adopt, rows_of
@@ -128,6 +128,6 @@ def _ignored(tasks: Sequence[Task]) -> dict[str, int]:
             result = annotation.get("result") if isinstance(annotation, dict) else None
             results = result if isinstance(result, list) else []
             counts.update(
-                str(one.get("type")) for one in results if isinstance(one, dict) and one.get("type") != "labels"
+                str(one.get("type")) for one in results if isinstance(one, dict) and one.get("type") not in SPAN_TYPES
             )
     return {kind: n for kind, n in sorted(counts.items()) if n}
