@@ -115,12 +115,15 @@ def to_json(rejects: list[RejectedAnnotation]) -> dict[str, Any]:
 
 
 def kind(reason: str) -> str:
-    """The reason without the region's name and offsets.
+    """The reason without the region's name, offsets and the task of a copy.
 
     >>> kind("region a: its offsets 5..99 do not fit a text of 9 characters"), kind("region at 3..5: overlaps another")
     ('its offsets do not fit the text', 'overlaps another')
+    >>> kind("same text as task 12, annotated differently")
+    'its text is that of another task, annotated differently'
     """
     said = re.sub(r"^region .*?: ", "", reason, flags=re.DOTALL)
+    said = re.sub(r"^same text as task \d+, ", "its text is that of another task, ", said)
     return re.sub(r" (at )?-?\d+\.\.-?\d+( do not fit a text of \d+ characters)?", _place, said)
 
 

@@ -30,6 +30,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "it has several labels, and the first is used",
     ),
     "the export holds only its number": ("只有编号，没有内容", "only its number is known"),
+    "its text is that of another task, annotated differently": (
+        "与另一任务文本相同，但标注不同（采用了另一份）",
+        "its text is that of another task, annotated differently",
+    ),
     "it has no list of regions": ("没有区域列表", "it has no list of regions"),
     "another annotation of the task was taken": (
         "同一任务采用了另一份标注",
