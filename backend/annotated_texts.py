@@ -4,7 +4,8 @@ Webhooks keep it up to date, each round and a ranking that finds nothing write i
 of 64 bits and ranges of the text without white space (`backend.ranking.copies`) stand for it.
 
 Keys, per project: `ecg:{id}:annotated` (hash, annotation -> task, text key, spans), `ecg:{id}:annotated:by` (hash,
-text key -> the annotation that counts).
+text key -> the annotation that counts), `ecg:{id}:annotated:changed` (set of the text keys whose answer changed since
+`trainer.proposing` took them).
 """
 
 from __future__ import annotations
@@ -76,6 +77,16 @@ class AnnotatedTexts:
         """Numbers of the annotations that are kept; none where nothing was annotated, or Redis was emptied."""
         return {int(number) for number in _asking(lambda: self._numbers(project))}
 
+    def take_changed(self, project: str, most: int) -> list[int]:
+        """Keys of at most so many texts whose answer changed, which are told once; `tell_changed` gives them back."""
+        found: Any = _asking(lambda: self.redis.spop(f"{_key(project)}:changed", most))
+        return [int(key) for key in found]
+
+    def tell_changed(self, project: str, keys: Collection[int]) -> None:
+        """Let `take_changed` tell these texts."""
+        if keys:
+            _asking(lambda: self.redis.sadd(f"{_key(project)}:changed", *map(str, keys)))
+
     def of(self, project: str, texts: Sequence[str]) -> list[Answer | None]:
         """For each text what was said of it or of a copy."""
         return _asking(lambda: self._read(project, [report_key(text) for text in texts])) if texts else []
@@ -98,7 +109,16 @@ class AnnotatedTexts:
     def _write(self, project: str, answers: Sequence[Answer]) -> None:
         rows: dict[Any, Any] = {str(one.annotation): _stored(one) for one in answers}
         counting: dict[Any, Any] = {str(one.key): str(one.annotation) for one in answers}
+        before: Any = self.redis.hmget(f"{_key(project)}:by", list(counting))
+        said: Any = self.redis.hmget(_key(project), list(counting.values()))
+        changed = [
+            key
+            for (key, number), old, raw in zip(counting.items(), before, said, strict=True)
+            if old != number.encode() or raw != rows[number].encode()
+        ]
         with self.redis.pipeline() as pipe:
+            if changed:
+                pipe.sadd(f"{_key(project)}:changed", *changed)
             pipe.hset(_key(project), mapping=rows)
             pipe.hset(f"{_key(project)}:by", mapping=counting)
             pipe.execute()
@@ -112,6 +132,7 @@ class AnnotatedTexts:
         with self.redis.pipeline() as pipe:
             pipe.hdel(_key(project), *map(str, gone))
             pipe.hdel(f"{_key(project)}:by", *map(str, keys))
+            pipe.sadd(f"{_key(project)}:changed", *map(str, keys))
             if left:
                 pipe.hset(f"{_key(project)}:by", mapping={str(o.key): str(o.annotation) for o in left})
             pipe.execute()

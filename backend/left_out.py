@@ -133,6 +133,8 @@ def kind(reason: str) -> str:
 
     >>> kind("region a: its offsets 5..99 do not fit a text of 9 characters"), kind("region at 3..5: overlaps another")
     ('its offsets do not fit the text', 'overlaps another')
+    >>> kind("same text as task 12, annotated differently")
+    'same text as another task, annotated differently'
     """
     said = re.sub(r"^region .*?: ", "", reason, flags=re.DOTALL)
     said = re.sub(r"^same text as task \d+", "same text as another task", said)

@@ -1,10 +1,11 @@
 """Reports annotated since the serving version was trained: their strings become proposals at once.
 
 A webhook puts the report here, `backend.serving` and `trainer.proposing` add its counts to the version's span
-memory. A report counts once: of several annotations of a task the one that came last, in here until a version serves
-that was trained on it. One that changed after it was learned counts as it is now, and what the version counted of it
-is taken out (`LiveReport.replaces`). Only states that came through here are known: a change of an annotation that is
-older than what is kept here counts beside what the version learned of it, until the next round.
+memory. A report counts once: of several annotations of a text, in one task or in copies, the one that came last, in
+here until a version serves that was trained on it. One that changed after it was learned counts as it is now, and what
+the version counted of it is taken out (`LiveReport.replaces`). Only states that came through here are known: a change
+of an annotation that is older than what is kept here counts beside what the version learned of it, until the next
+round.
 
 Kept in Redis, like everything between two rounds; a Redis that was emptied costs the proposals until the next round.
 
@@ -29,6 +30,7 @@ from redis.exceptions import RedisError
 from backend.errors import Unavailable
 from backend.model_card import ModelCard
 from backend.ner.spans import Span
+from backend.ranking.copies import bare_spans, report_key, spans_in
 from backend.rules import SpanMemory
 
 LIMIT = 500
@@ -123,14 +125,18 @@ class LiveMemory:
         self.forget(project, [report.annotation for report in self._all(project) if report.task in gone])
 
     def reports(self, project: str, card: ModelCard | None = None) -> list[LiveReport]:
-        """The reports that the version of `card` does not know (None: the rules), one per task, by annotation."""
+        """The reports that the version of `card` does not know (None: the rules), one per text, by annotation."""
+        ordered = sorted(self._all(project), key=_age)
+        keys = {report.annotation: report_key(report.text) for report in ordered}
+        now = {report.task: keys[report.annotation] for report in ordered}
         told: dict[int, list[LiveReport]] = {}
-        for report in sorted(self._all(project), key=_age):
-            told.setdefault(report.task, []).append(report)
+        for report in ordered:
+            if (key := keys[report.annotation]) == now[report.task]:
+                told.setdefault(key, []).append(report)
         found = [
-            replace(of_task[-1], replaces=_learned(of_task[-1].text, of_task, card))
-            for of_task in told.values()
-            if of_task[-1].is_new_to(card)
+            replace(copies[-1], replaces=_learned(copies[-1].text, copies, card))
+            for copies in told.values()
+            if copies[-1].is_new_to(card)
         ]
         return sorted(found, key=lambda report: report.annotation)
 
@@ -195,9 +201,12 @@ def without_replaced(memory: SpanMemory, reports: Iterable[LiveReport]) -> SpanM
 
 
 def _learned(text: str, reports: Iterable[LiveReport], card: ModelCard | None) -> tuple[Span, ...] | None:
-    """What the version counted of a task, by whichever of its annotations."""
-    learned = (report.learned_by(card) for report in reports if report.text == text)
-    return next((spans for spans in learned if spans is not None), None)
+    """What the version counted of a text, by whichever annotation of it or of a copy, as ranges of this text."""
+    learned = ((report.text, report.learned_by(card)) for report in reports)
+    for said, spans in learned:
+        if spans is not None:
+            return spans if said == text else spans_in(text, bare_spans(said, spans))
+    return None
 
 
 def _age(report: LiveReport) -> tuple[int, int]:

@@ -172,7 +172,8 @@ class Quantisation(_Record):
 class TrainingSummary(_Record):
     """The fine-tuning run; all zero when the network was not trained. `options` changed the recipe.
 
-    `validation_f1` is seqeval's strict F1 of the network alone on the holdout, chunk by chunk.
+    `tasks` and `texts` (`report_key`; none in older cards) are those it learned from: a report that is imported again
+    is in another task. `validation_f1` is seqeval's strict F1 of the network alone on the holdout, chunk by chunk.
     """
 
     steps: int = 0
@@ -181,6 +182,7 @@ class TrainingSummary(_Record):
     validation_f1: float | None = None
     options: str = ""
     tasks: list[int] = []
+    texts: list[int] = []
 
 
 class ModelCard(_Record):

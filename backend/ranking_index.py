@@ -1,7 +1,8 @@
 """The ranked pool in Redis: top of the queue in milliseconds, rebuilt from Label Studio when lost.
 
-Per project and version a sorted set (task id -> priority), a hash (task id -> uncertainty, reason, preview) and a hash
-(text key -> the task that asks for the text; its copies come last). A version's ranking is written while another one
+Per project and version a sorted set (task id -> priority), a hash (task id -> uncertainty, reason, preview), a hash
+(text key -> the task that asks for the text; its copies come last) and a sorted set of those copies ("text key:task",
+all of one score, so that those of a text are a range). A version's ranking is written while another one
 serves; nobody reads it before the switch.
 """
 
@@ -70,6 +71,20 @@ class RankingIndex:
             for task, first in zip(part, self._claim(project, version, [(t, keys[t]) for t in part]), strict=True)
         }
 
+    def tasks_of(self, project: str, version: str, key: int, limit: int) -> list[int]:
+        """The task that asks for a text, and at most `limit` of its copies; none where the text has no copy."""
+        low, high = f"[{key:016x}:", f"({key:016x};"
+        found: Any = _asking(
+            self.redis.zrangebylex,
+            _copies(project, version),
+            low,
+            high,
+            start=0,
+            num=limit,
+        )
+        first: Any = _asking(self.redis.hget, _texts(project, version), str(key)) if found else None
+        return [int(task) for task in ([first] if first else []) + [row.rpartition(b":")[2] for row in found]]
+
     def top(self, project: str, version: str, k: int) -> list[RankedTask]:
         """The first `k` tasks, highest priority first."""
         order, details = _keys(project, version)
@@ -129,7 +144,7 @@ class RankingIndex:
 
     def drop(self, project: str, version: str) -> None:
         """Forget the ranking of a version that no longer serves."""
-        self.redis.unlink(*_keys(project, version), _texts(project, version))
+        self.redis.unlink(*_keys(project, version), _texts(project, version), _copies(project, version))
 
     def _write(self, order: str, scores: dict[str, float], details: str, values: dict[Any, Any]) -> None:
         with self.redis.pipeline() as pipe:
@@ -144,6 +159,11 @@ class RankingIndex:
                 pipe.hsetnx(name, str(key), str(task))
             pipe.hmget(name, [str(key) for _, key in pairs])
             found: list[bytes] = _asking(pipe.execute)[-1]
+        copies = {
+            f"{key:016x}:{task}": 0 for (task, key), first in zip(pairs, found, strict=True) if int(first) != task
+        }
+        if copies:
+            _asking(self.redis.zadd, _copies(project, version), copies)
         return found
 
     def _erase(self, order: str, details: str, task_ids: Sequence[str]) -> None:
@@ -171,6 +191,10 @@ def _keys(project: str, version: str) -> tuple[str, str]:
 
 def _texts(project: str, version: str) -> str:
     return f"ecg:{project}:texts:{version}"
+
+
+def _copies(project: str, version: str) -> str:
+    return f"ecg:{project}:copies:{version}"
 
 
 def _details(row: RankedTask) -> str:

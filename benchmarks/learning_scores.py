@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.bootstrap import f1, interval, resample
+from trainer.bootstrap import Interval, f1, interval, resample
 from trainer.dataset import Report
 from trainer.evaluation import Found, count
 
@@ -31,13 +31,18 @@ def figures(reports: Sequence[Report], runs: Sequence[dict[str, Found]], labels:
     return {
         "f1": {name: _rounded(f1(table.sum(axis=0)).mean()) for name, table in counts.items()},
         "ci": {
-            name: [_rounded(end) for end in interval(f1(resample(table)).mean(axis=1))]
+            name: [_rounded(end) for end in _ends(f1(resample(table)).mean(axis=1), len(reports))]
             for name, table in counts.items()
         },
         "seeds": {name: [_rounded(x) for x in f1(table.sum(axis=0))] for name, table in counts.items()},
         "per_report": {name: _rounded(_per_report(table)) for name, table in counts.items()},
         "short": {name: _rounded(f1(table[short].sum(axis=0)).mean()) for name, table in counts.items()},
     }
+
+
+def _ends(values: Any, reports: int) -> Interval:
+    """The interval of the resampled values; where they do not differ that value twice."""
+    return interval(values, reports) or (float(values[0]), float(values[0]))
 
 
 def _per_report(table: Any) -> float:

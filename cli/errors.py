@@ -17,6 +17,7 @@ from backend.settings import Settings
 from cli.corpus import annotators_option, label_config_option, read_data
 from cli.error_tables import tables
 from cli.project import json_option, parts
+from trainer.copies import learned_by, merged, notes
 from trainer.dataset import Report
 from trainer.error_analysis import analyse, render, without_texts
 from trainer.evaluation import Found, predict_spans
@@ -85,10 +86,17 @@ def _stored(project: str | None) -> _Analysed:
 def _computed(data: Path, label_config: Path | None, annotators: str, model: Path | None) -> _Analysed:
     """The analysis of a model, or of the rules, on annotated reports."""
     corpus = read_data(data, label_config, annotators)
-    labels, reports = corpus.dataset.labels, corpus.dataset.reports
-    predictor = open_saved(model, Settings.from_env(), labels).predictor if model else _rules(labels)
+    labels = corpus.dataset.labels
+    reports, differing = merged(corpus.dataset.reports)
+    saved = open_saved(model, Settings.from_env(), labels) if model else None
+    predictor = saved.predictor if saved else _rules(labels)
+    told = notes(corpus.dataset.reports, reports, differing)
+    if both := len(learned_by(reports, saved.card.training if saved else None)):
+        told.append(f"The model was trained on {both} of the {len(reports)} reports: it errs less on them.")
+    for note in told:
+        click.echo(f"note: {note}", err=True)
     found = predict_spans(predictor, reports)
-    return _Analysed(analyse(reports, found, labels, version=predictor.version), data.name, reports, found)
+    return _Analysed(analyse(reports, found, labels, version=predictor.version), data.name, tuple(reports), found)
 
 
 def _rules(labels: tuple[str, ...]) -> Predictor:

@@ -49,6 +49,6 @@ def _report(
         dataset.reports,
         dataset.labels,
         mode,
-        trained_on=saved.card.training.tasks if saved else (),
+        trained_on=saved.card.training if saved else None,
         rejects=len(dataset.rejects),
     )

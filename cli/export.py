@@ -101,5 +101,5 @@ def _notes(record: dict[str, Any]) -> list[str]:
         f" speed on {record['timed']} of them, {record['threads']} threads"
     ]
     if record["known"]:
-        notes.append(f"note: {record['known']} reports have ids that the model was trained on: F1 may flatter")
+        notes.append(f"note: {record['known']} reports are among those that the model was trained on: F1 flatters")
     return notes

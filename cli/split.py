@@ -12,6 +12,7 @@ import click
 from backend.errors import CorpusError
 from cli.corpus import data_options, read_data
 from cli.project import json_option, show
+from trainer.copies import merged
 from trainer.corpus import Corpus, write
 from trainer.corpus.splits import stratified, template_disjoint
 from trainer.dataset import Report, frozen
@@ -46,7 +47,8 @@ def split(
     for name, reports in sides.items():
         write(part(corpus, reports), files[name])
     counts = {name: count(corpus, reports) for name, reports in sides.items()}
-    show({"output": str(output), "method": method, "seed": seed, **counts}, as_json, _table)
+    copies = len(corpus.dataset.reports) - len(merged(corpus.dataset.reports)[0])
+    show({"output": str(output), "method": method, "seed": seed, "copies": copies, **counts}, as_json, _table)
 
 
 def part(corpus: Corpus, reports: Sequence[Report]) -> Corpus:
@@ -66,4 +68,6 @@ def _table(counts: dict[str, Any]) -> str:
     rows = [(name, train[name], validation[name]) for name in ("reports", "characters")]
     rows += [(label, n, validation["labels"][label]) for label, n in train["labels"].items()]
     lines = [f"{'':<20}{'train':>10}{'validation':>12}", *(f"{name:<20}{t:>10}{v:>12}" for name, t, v in rows)]
+    if copies := counts["copies"]:
+        lines.append(f"{copies} of them have the text of another report: copies are on the same side")
     return "\n".join([*lines, f"wrote train.json and validation.json into {counts['output']}"])

@@ -17,8 +17,9 @@ STAGES = (
     (r"fetching (.+) from the Hugging Face hub", "从 Hugging Face 下载 {}"),
     (r"fetching (.+)", "下载 {}"),
     (r"converting the weights", "转换权重"),
+    (r"same text as task (\d+)", "与任务 {} 文本相同"),
 )
-"""Stages whose wording has parts that change; the others are in `console.texts`."""
+"""Stages and reasons whose wording has parts that change; the others are in `console.texts`."""
 
 HOLDS = (
     (r"rolled back from (\S+)", "从 {} 回退"),
@@ -93,6 +94,8 @@ KINDS = {
     503: "服务暂不可用",
 }
 MODES = {"rules": "规则", "model": "模型", "merged": "规则 + 模型"}
+FEWEST = 10
+"""Reports that a comparison needs (`trainer.promotion.MIN_COMPARED`)."""
 METHODS = {"holdout": "留出集", "cross-validation": "交叉验证"}
 
 
@@ -189,7 +192,7 @@ def _of(patterns: Iterable[tuple[str, str]], words: str) -> str:
 def _difference(model: Row) -> str:
     before, few = model["compared_with"], model["state"] == "too few reports"
     count = model.get("compared_reports")
-    on = "" if count is None else f"只有 {count} 份报告可供比较" if few else f"{count} 份报告"
+    on = "" if count is None else _few(count) if few else f"{count} 份报告"
     gain = model.get("difference")
     if gain is None:
         return f"与 {before} 相比，{on or '可比较的报告太少'}"
@@ -201,10 +204,19 @@ def _difference(model: Row) -> str:
     return f"{side}（{told}）" if told else side
 
 
+def _few(count: int) -> str:
+    """How many reports there are for a comparison that needs more."""
+    return (
+        f"直接比较需要 {FEWEST} 份报告，目前只有 {count} 份" if count else f"直接比较需要 {FEWEST} 份报告，目前还没有"
+    )
+
+
 def _losses(model: Row) -> list[str]:
     labels = "、".join(model.get("labels_lost") or [])
-    debt = model.get("debt") or 0.0
+    debt, ends = model.get("debt") or 0.0, model.get("interval")
     losses = [f"标签 {labels} 明显变差"] if labels else []
+    if model["state"] == "worse" and ends and ends[1] >= 0:
+        losses += ["降幅超出允许范围，但报告较少，可能出于偶然"]
     return [*losses, *([f"累计将比最好的版本低 {debt:.3f}"] if model["state"] == "losses add up" and debt else [])]
 
 

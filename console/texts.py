@@ -267,6 +267,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "said.a symbol of a special font": ("特殊字体的符号", "a symbol of a special font"),
     "said.a damaged part": ("已损坏的部分", "a damaged part"),
     "said.control share: a random place": ("对照样本：随机位置", "control share: a random place"),
+    "said.same text as another task": ("与另一任务文本相同", "same text as another task"),
+    "said.no report text": ("没有报告文本", "no report text"),
     "said.token entropy": ("逐字熵", "token entropy"),
     "said.unexplained by the rules": ("规则未能解释", "unexplained by the rules"),
     "said.rules": ("规则", "rules"),

@@ -181,7 +181,8 @@ def test_a_body_without_usable_configuration_costs_only_the_proposal(parts: WebP
 
 
 def report(annotation: int = 1, **fields: Any) -> LiveReport:
-    return LiveReport(annotation, fields.pop("task", 1), f"可见{TERM}", (Span(2, 6, "EVENT"),), **fields)
+    given = {"task": 1, "text": f"可见{TERM}", "spans": (Span(2, 6, "EVENT"),), **fields}
+    return LiveReport(annotation, **given)
 
 
 def trained(number: int, annotations: list[int], holdout: list[int] | None = None) -> ModelCard:
@@ -249,6 +250,24 @@ def test_of_two_annotations_of_a_report_the_last_counts(parts: WebParts) -> None
     assert proposed(parts) == []
 
 
+@pytest.mark.parametrize("copy", [f"可见{TERM}", f" 可见 {TERM}\n"])
+def test_a_text_counts_once_however_many_tasks_hold_it(parts: WebParts, copy: str) -> None:
+    for number, text in ((1, f"可见{TERM}"), (2, copy), (3, copy)):
+        hints.receive(parts, body("ANNOTATION_CREATED", number, number, text), 0)
+    (found,) = parts.live.reports("7")
+    assert found.annotation == 3
+    hints.receive(parts, {"action": "ANNOTATIONS_DELETED", "project": {"id": 7}, "annotations": [{"id": 3}]}, 0)
+    assert [report.annotation for report in parts.live.reports("7")] == [2]
+
+
+def test_a_copy_replaces_what_the_version_counted_of_its_text(redis: Redis) -> None:
+    live = LiveMemory(redis)
+    live.put("7", [report(1, task=1, after=0), report(2, task=2, text=f" {report().text}", spans=(), after=1)])
+    (found,) = live.reports("7", trained(1, [1]))
+    assert (found.annotation, found.spans) == (2, ())
+    assert found.replaces == tuple(replace(s, start=s.start + 1, end=s.end + 1) for s in report().spans)
+
+
 def learn(parts: WebParts, number: int, states: Mapping[int, str]) -> None:
     """A round that begins, learns the term in one report per annotation under its label, and serves."""
     parts.queue.take("7", number)
@@ -312,7 +331,7 @@ def test_a_state_that_nobody_told_of_stays_counted(parts: WebParts) -> None:
 
 def test_nothing_is_taken_out_for_a_report_that_was_held_out(parts: WebParts) -> None:
     hints.receive(parts, body("ANNOTATION_CREATED", 1, 1), 0.0)
-    hints.receive(parts, body("ANNOTATION_CREATED", 2, 2), 0.0)
+    hints.receive(parts, body("ANNOTATION_CREATED", 2, 2, text=f"另见{TERM}"), 0.0)
     parts.queue.take("7", 1)
     memory = SpanMemory.from_reports([(f"可见{TERM}", [Span(2, 6, "EVENT")])])
     publish(parts, 1, [1, 2], holdout=[1], memory=memory)
@@ -325,14 +344,14 @@ def test_nothing_is_taken_out_for_a_report_that_was_held_out(parts: WebParts) ->
 
 def test_only_the_newest_reports_are_kept(redis: Redis) -> None:
     live = LiveMemory(redis)
-    live.put("7", [report(number, task=number) for number in range(1, LIMIT + 1)])
+    live.put("7", [report(n, task=n, text=f"第{n}份") for n in range(1, LIMIT + 1)])
     live.put("7", [report(LIMIT + 1, task=LIMIT + 1)])
     assert [found.annotation for found in live.reports("7")] == list(range(2, LIMIT + 2))
 
 
 def test_a_correction_of_an_old_annotation_is_kept(redis: Redis) -> None:
     live = LiveMemory(redis)
-    live.put("7", [report(number, task=number) for number in range(2, LIMIT + 2)])
+    live.put("7", [report(n, task=n, text=f"第{n}份") for n in range(2, LIMIT + 2)])
     live.put("7", [report(1, task=1)])
     assert [found.annotation for found in live.reports("7")] == [1, *range(3, LIMIT + 2)]
 
@@ -491,6 +510,6 @@ def test_only_terms_that_nobody_but_annotators_knows_are_sought(parts: WebParts)
 def test_only_predictions_of_the_serving_version_change() -> None:
     text = f"又见{TERM}"
     stored = [{"id": n, "model_version": v, "result": []} for n, v in ((1, "other"), (2, RULES_VERSION))]
-    changed = dict(proposals(龘靐现象="EVENT").changes({"data": {"text": text}, "predictions": stored}))
+    changed = dict(proposals(龘靐现象="EVENT").changes({"id": 1, "data": {"text": text}, "predictions": stored}, None))
     assert list(changed) == [2]
-    assert list(proposals().changes({"data": {}, "predictions": stored})) == []
+    assert list(proposals().changes({"id": 1, "data": {}, "predictions": stored}, None)) == []

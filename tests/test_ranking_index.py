@@ -1,4 +1,6 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from redis import Redis
@@ -104,3 +106,32 @@ def test_a_preview_is_one_short_line() -> None:
     assert preview("窦性心律\r\n 心率  72") == "窦性心律 心率 72"
     assert len(preview("长" * 500)) == 60
     assert json.dumps(preview(""))
+
+
+def test_shards_that_claim_the_same_texts_at_once_agree_who_asks(redis: Redis) -> None:
+    index, begin = RankingIndex(redis), Barrier(4)
+    keys = range(2**63, 2**63 + 6000)
+
+    def shard(number: int) -> list[int]:
+        begin.wait()
+        claimed = index.claim("1", "v1", {1 + number + 4 * i: key for i, key in enumerate(keys)})
+        return [claimed[1 + number + 4 * i] for i in range(len(keys))]
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(shard, range(4))
+    assert all(other == first for other in others)
+    assert [(task - 1) // 4 for task in first] == list(range(6000)), "the asking task is one that holds the text"
+
+
+def test_the_tasks_of_a_text_are_told_where_it_has_copies(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    index.claim("1", "v1", {1: 77, 2: 78, 3: 77})
+    index.claim("1", "v1", {3: 77, 4: 77, 5: 2**64 - 1, 6: 2**64 - 1})
+    assert index.tasks_of("1", "v1", 77, 10) == [1, 3, 4]
+    assert index.tasks_of("1", "v1", 77, 1) == [1, 3]
+    assert index.tasks_of("1", "v1", 2**64 - 1, 10) == [5, 6]
+    assert index.tasks_of("1", "v1", 78, 10) == [], "no copy"
+    assert index.tasks_of("1", "v2", 77, 10) == []
+    index.drop("1", "v1")
+    assert index.tasks_of("1", "v1", 77, 10) == []
+    assert redis.keys("ecg:1:*") == []

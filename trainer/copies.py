@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from backend.annotated_texts import Answer
+from backend.model_card import TrainingSummary
 from backend.ranking.copies import bare_spans, report_key
 from trainer.dataset import FrozenDataset, Reject, Report, frozen
 
@@ -46,10 +47,31 @@ def answers(reports: Sequence[Report]) -> list[Answer]:
     return [Answer.of(report.annotation_id, report.task_id, report.text, report.spans) for report in ordered]
 
 
-def unseen(reports: Sequence[Report], tasks: Collection[int]) -> list[Report]:
-    """Those of the reports that no one of `tasks` holds."""
-    seen = set(tasks)
-    return [report for report in reports if seen.isdisjoint(report.tasks)]
+def learned_by(reports: Sequence[Report], training: TrainingSummary | None) -> list[Report]:
+    """Those of the reports whose text a version was trained on; by their tasks where its card names no texts."""
+    if training is None:
+        return []
+    if training.texts:
+        texts = set(training.texts)
+        return [report for report in reports if report_key(report.text) in texts]
+    tasks = set(training.tasks)
+    return [report for report in reports if not tasks.isdisjoint(report.tasks)]
+
+
+def unseen(reports: Sequence[Report], training: TrainingSummary | None) -> list[Report]:
+    """Those of the reports that a version was not trained on."""
+    known = {report.task_id for report in learned_by(reports, training)}
+    return [report for report in reports if report.task_id not in known]
+
+
+def notes(given: Sequence[Report], kept: Sequence[Report], rejects: Sequence[Reject]) -> list[str]:
+    """What `merged` made of the reports, in a sentence; none without copies."""
+    copies = len(given) - len(kept)
+    if not copies:
+        return []
+    what = "reports is a copy of another" if copies == 1 else "reports are copies of others"
+    differ = f"; {len(rejects)} annotated differently: the ground truth counts, else the latest" if rejects else ""
+    return [f"{copies} of {len(given)} {what} (same text), and each text counts once{differ}."]
 
 
 def _one(group: Sequence[Report]) -> tuple[Report, list[Reject]]:

@@ -6,7 +6,7 @@ Strict and relaxed scores with intervals, by label, by length and kind of report
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from backend.errors import BadRequest
-from backend.model_card import Mode
+from backend.model_card import Mode, TrainingSummary
 from backend.ner.metrics import Counts, scores_of
 from backend.predictor import ModelPredictor, Predictor
 from trainer.bootstrap import Interval, f1, f1_interval, interval, resample
 from trainer.calibration import calibration_error
+from trainer.copies import learned_by, merged, notes
 from trainer.dataset import Report
 from trainer.evaluation import Judged, count, judge
 from trainer.report_groups import KINDS, LENGTHS, kind_of, length_of
@@ -116,13 +117,15 @@ def evaluate(
     labels: Sequence[str],
     modes: Modes = "served",
     *,
-    trained_on: Collection[int] = (),
+    trained_on: TrainingSummary | None = None,
     rejects: int = 0,
 ) -> EvaluationReport:
     """Score a predictor on at least one report; raises BadRequest for a mode that it does not have.
 
-    `trained_on` are the task ids it learned from; `rejects` is what was left out of the data.
+    Copies of a report count once. `trained_on` is the training of the predictor; `rejects` is what was left out of the
+    data.
     """
+    given, (reports, differing) = reports, merged(reports)
     judged = judge(predictor, reports)
     served: Mode = predictor.mode if isinstance(predictor, ModelPredictor) else "rules"
     scored = {mode: _mode_scores(judged, mode, labels) for mode in _chosen(judged, served, modes)}
@@ -136,8 +139,11 @@ def evaluate(
         rejects=rejects,
         modes=scored,
         calibration=_calibration(predictor, judged),
-        speed=_speed(predictor, list(dict.fromkeys(report.text for report in reports))),
-        notes=_notes(predictor, reports, labels, next(iter(scored.values())), trained_on),
+        speed=_speed(predictor, [report.text for report in reports]),
+        notes=[
+            *notes(given, reports, differing),
+            *_notes(predictor, reports, labels, next(iter(scored.values())), trained_on),
+        ],
     )
 
 
@@ -249,31 +255,33 @@ def _notes(
     reports: Sequence[Report],
     labels: Sequence[str],
     scores: ModeScores,
-    trained_on: Collection[int],
+    trained_on: TrainingSummary | None,
 ) -> list[str]:
-    notes = []
+    told = []
     if not any(report.spans for report in reports):
-        notes.append("The data hold no span: every prediction counts as wrong, and F1 says nothing.")
+        told.append("The data hold no span: every prediction counts as wrong, and F1 says nothing.")
     rates = scores.strict.by_label
     silent = [
         f"{label} ({rates[label].gold} spans)" for label in labels if rates[label].gold and not rates[label].predicted
     ]
     if silent:
-        notes.append(f"Nothing was predicted for {', '.join(silent)}.")
+        told.append(f"Nothing was predicted for {', '.join(silent)}.")
     if isinstance(predictor, ModelPredictor):
-        notes += _notes_on_labels(predictor.scheme.labels, labels)
-    both = len({report.task_id for report in reports} & set(trained_on))
-    if both:
+        told += _notes_on_labels(predictor.scheme.labels, labels)
+    both = len(learned_by(reports, trained_on))
+    if both and trained_on and trained_on.texts:
+        told.append(f"The model was trained on {both} of the {len(reports)} reports (same text): F1 flatters.")
+    elif both:
         ids = f"{both} of {len(reports)} reports have ids that the model was trained on"
-        notes.append(f"{ids}: if they are the same reports, F1 flatters.")
-    return notes
+        told.append(f"{ids}: if they are the same reports, F1 flatters.")
+    return told
 
 
 def _notes_on_labels(known: Sequence[str], asked: Sequence[str]) -> list[str]:
     unknown, unasked = [la for la in asked if la not in known], [la for la in known if la not in asked]
-    notes = []
+    told = []
     if unknown:
-        notes.append(f"The network was not trained on {', '.join(unknown)}: they come from rules and span memory.")
+        told.append(f"The network was not trained on {', '.join(unknown)}: they come from rules and span memory.")
     if unasked:
-        notes.append(f"The network also knows {', '.join(unasked)}, which are no labels of the data: left out.")
-    return notes
+        told.append(f"The network also knows {', '.join(unasked)}, which are no labels of the data: left out.")
+    return told

@@ -19,6 +19,7 @@ from backend.merging import Trust
 from backend.model_card import Calibration, Method, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.predictor import ModelPredictor, Predictor, RulesPredictor, open_model
+from backend.ranking.copies import report_key
 from backend.registry import MEMORY
 from backend.rules import SpanMemory
 from backend.settings import Settings
@@ -158,7 +159,8 @@ class Learner:
             )
         # Last: the fine-tuning replaces the folder.
         (self.folder / MEMORY).write_text(memory.to_json(), "utf-8")
-        return predictor, summary.model_copy(update={"tasks": [report.task_id for report in reports]})
+        known = {"tasks": [r.task_id for r in reports], "texts": [report_key(r.text) for r in reports]}
+        return predictor, summary.model_copy(update=known)
 
     def fine_tune(
         self, reports: Sequence[Report], folder: Path, held_out: Sequence[Report] = (), like: int = 0

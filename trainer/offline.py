@@ -16,7 +16,7 @@ from backend.predictor import Predictor, load_predictor
 from backend.registry import CARD
 from backend.settings import Settings
 from trainer.cards import card_of
-from trainer.copies import merged, once, overlap
+from trainer.copies import learned_by, merged, once, overlap
 from trainer.corpus import Corpus
 from trainer.corpus.splits import stratified
 from trainer.dataset import Report
@@ -90,7 +90,10 @@ def _learn(
     dataset, config = corpus.dataset, corpus.config
     train, holdout = _split(dataset.reports, merged(validation)[0], settings)
     if plan.start:
-        _check_start(plan.start, [] if validation else holdout, bool(holdout))
+        training = read_card(plan.start).training
+        # Ids of another file mean nothing: only texts tell whether it has learned these.
+        seen = [] if validation and not training.texts else learned_by(holdout, training)
+        _check_start(plan.start, len(seen), bool(holdout))
     version = f"trained-{dataset.hash[:8]}"
     timeline = Timeline(["preparing"], {})
     learner = Learner(settings, config, folder, version, staged(tell, timeline), plan)
@@ -109,10 +112,8 @@ def _learn(
     return card_of(learned, dataset, held, mode, evaluation, decision, settings)
 
 
-def _check_start(start: Path, holdout: Sequence[Report], judged: bool) -> None:
-    """Refuse a model to start from that nothing could judge fairly; raises Conflict, ModelError."""
-    seen = set(read_card(start).training.tasks)
-    known = sum(report.task_id in seen for report in holdout)
+def _check_start(start: Path, known: int, judged: bool) -> None:
+    """Refuse a model to start from that nothing could judge fairly; raises Conflict."""
     if known or not judged:
         what = (
             f"The model to start from has learned {known} of the reports that would judge"

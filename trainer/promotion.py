@@ -3,10 +3,9 @@
 Pure. Both are scored on the same reports, none of which either was trained on, and compared report by report. The
 candidate has newer annotations, so it is promoted when it is *not worse*; that it is *better* is a claim of its own:
 
-    better           higher with evidence: the 95 % interval of the difference (paired bootstrap by report) is above
-                     0, and swapping the two at random makes such a difference in at most 2.5 % of the cases
-    not worse        not lower; or lower without such evidence and within what may be given up
-    worse            lower with evidence, or by more than TOLERANCE
+    better           higher with evidence: the 95 % interval of the difference (`difference_intervals`) is above 0
+    not worse        not lower; or lower without evidence and within what may be given up
+    worse            lower with evidence, or by more than TOLERANCE, which needs none
     losses add up    within TOLERANCE, but together with what earlier promotions gave up it is not
     label lost       F1 of a label falls by more than LABEL_DROP, with evidence
     too few reports  fewer than MIN_COMPARED: the versions' own estimates decide, made on other reports, so with MARGIN
@@ -18,14 +17,14 @@ gains pay back. On the same reports that is exact: what serves is never more tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.model_card import Decision, Method, Mode, Score, Verdict
-from trainer.bootstrap import LEVEL, Interval, f1, interval, resample, swapped_as_often
+from trainer.bootstrap import Interval, difference_intervals, f1
 
 PREFERENCE: tuple[Mode, ...] = ("model", "merged", "rules")
 """Order among equally good modes: the plainest path first."""
@@ -53,6 +52,8 @@ WORDS: dict[Verdict, str] = {
     "losses add up": "losses add up, it would be {debt:.3f} below the best version so far",
     "label lost": "the candidate lost {labels}",
 }
+BY_CHANCE = f"the candidate is lower by more than {TOLERANCE}, which on {{reports}} reports may be chance"
+"""Of a loss without evidence: on few reports equal versions differ by as much."""
 
 
 def best_mode(modes: Mapping[Mode, Score], current: Mode | None = None) -> Mode:
@@ -86,31 +87,14 @@ def decide(contest: Contest) -> Decision:
     return _by_comparison(contest) if len(contest.ours) >= MIN_COMPARED else _by_estimates(contest)
 
 
-def lost_labels(contest: Contest) -> list[str]:
-    """Labels with enough gold spans whose F1 collapsed; at least one report."""
-    ours, theirs = contest.ours, contest.theirs
-    drops = f1(ours.sum(axis=0)) - f1(theirs.sum(axis=0))
-    support = ours[..., 0].sum(axis=0) + ours[..., 2].sum(axis=0)
-    drawn = f1(resample(np.stack([ours, theirs], axis=1)))
-    # Without any span of the label F1 is 0 on both sides: few reports with it are no evidence.
-    sure = [
-        _evidence(theirs[:, i], ours[:, i], interval(drawn[:, 1, i] - drawn[:, 0, i], len(ours)))
-        for i in range(len(contest.labels))
-    ]
-    table = zip(contest.labels, drops, support, sure, strict=True)
-    return [name for name, drop, spans, known in table if spans >= LABEL_SUPPORT and drop < -LABEL_DROP and known]
-
-
 def _by_comparison(contest: Contest) -> Decision:
-    ours, theirs = contest.ours.sum(axis=1), contest.theirs.sum(axis=1)
-    own, other = float(f1(ours.sum(axis=0))), float(f1(theirs.sum(axis=0)))
-    drawn = f1(resample(np.stack([ours, theirs], axis=1)))
-    spread = interval(drawn[:, 0] - drawn[:, 1], len(ours))
-    lost = lost_labels(contest)
-    flipped = (-spread[1], -spread[0]) if spread else None
-    sure = _evidence(ours, theirs, spread) if own >= other else _evidence(theirs, ours, flipped)
+    ours, theirs = (np.insert(side, 0, side.sum(axis=1), axis=1) for side in (contest.ours, contest.theirs))
+    spread, *spreads = difference_intervals(ours, theirs)
+    own, other = float(f1(ours[:, 0].sum(axis=0))), float(f1(theirs[:, 0].sum(axis=0)))
+    lost = _lost_labels(contest, spreads)
+    sure = _sure(spread)
     state = _state(own - other, sure, contest.debt)
-    if lost and state != "worse":
+    if lost and not (state == "worse" and sure):
         state = "label lost"
     how = "by cross-validation" if contest.method == "cross-validation" else "held out"
     sure_of = f"95 % interval {spread[0]:+.3f} to {spread[1]:+.3f}" if spread else "alike in all reports, no interval"
@@ -121,20 +105,28 @@ def _by_comparison(contest: Contest) -> Decision:
     if own == other == 0:
         facts = f"neither it nor {contest.serving} finds a right span in {len(ours)} reports"
     words = WORDS[state].format(debt=contest.debt - (own - other), labels=_named(contest, lost))
+    if state == "worse" and not sure:
+        words = BY_CHANCE.format(reports=len(ours))
     if lost and state == "worse":
         words += f" and lost {_named(contest, lost)}"
     decision = _decision(contest, state in ("better", "not worse"), state, own - other, f"{words}, {facts}")
     return decision.model_copy(update={"interval": spread, "labels_lost": lost})
 
 
-def _evidence(higher: NDArray[np.int64], lower: NDArray[np.int64], spread: Interval | None) -> bool:
-    """Whether the first is higher beyond chance; counts [reports, 3], and the interval of the difference.
+def _lost_labels(contest: Contest, spreads: Sequence[Interval | None]) -> list[str]:
+    """Labels with enough gold spans whose F1 collapsed; `spreads` are the intervals of their differences."""
+    drops = f1(contest.ours.sum(axis=0)) - f1(contest.theirs.sum(axis=0))
+    support = contest.ours[..., 0].sum(axis=0) + contest.ours[..., 2].sum(axis=0)
+    return [
+        name
+        for name, drop, spans, spread in zip(contest.labels, drops, support, spreads, strict=True)
+        if spans >= LABEL_SUPPORT and drop < -LABEL_DROP and _sure(spread)
+    ]
 
-    The interval alone calls equal models different too often on few reports (`benchmarks.gate`). Where there is no
-    interval, because the reports do not differ, the exchange decides.
-    """
-    above = spread is None or spread[0] > 0
-    return above and swapped_as_often(higher, lower) <= (1 - LEVEL) / 2
+
+def _sure(spread: Interval | None) -> bool:
+    """Whether the interval of a difference is evidence of one."""
+    return spread is not None and not spread[0] <= 0 <= spread[1]
 
 
 def _state(difference: float, sure: bool, debt: float) -> Verdict:

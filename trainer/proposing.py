@@ -5,6 +5,9 @@ version has none. So after each annotation the stored predictions of the next ta
 memory says now. A thread of the reconciler's process does it, because that is always there with the SDK imported: a
 job in a process of its own takes longer to start than an annotator to open the next report.
 
+A copy of an annotated report says what that annotation says, and nothing else. When the annotation is taken back, the
+predictions of its copies are deleted: Label Studio asks for another, and so does the next ranking.
+
 Only predictions of unlabelled tasks change, each by its own number and if it was of the serving version when it was
 read: a ranking that lets another version serve meanwhile deletes it, and asks for proposals itself when it is done.
 """
@@ -16,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backend.annotated_texts import Answer
 from backend.errors import BackendError
 from backend.labelstudio import stored
 from backend.labelstudio.client import LabelStudioClient
@@ -41,6 +45,10 @@ ELSEWHERE = 30
 
 After as many changes the next project has its turn, and this one's next tasks, before more terms are sought.
 """
+COPIES = 50
+"""Copies of a text that are kept up to date; each change takes 70 ms."""
+CHANGED = 500
+"""Texts whose annotation changed that are looked at in a turn; only those with copies cost requests."""
 TERMS = 10
 """Terms sought at a turn at most, one request each."""
 LONGEST_TERM = 100
@@ -84,14 +92,30 @@ class Proposals:
         rules = card is None or card.mode == "rules" or not card.training.steps
         return cls(version, config, memory, fresh, rules, _news(said, config.labels, fresh))
 
-    def changes(self, task: Mapping[str, Any]) -> Iterator[tuple[int, list[JsonObject]]]:
-        """Ids of the task's predictions of the version that need other regions, and those regions."""
+    def changes(self, task: Mapping[str, Any], said: Answer | None) -> Iterator[tuple[int, list[JsonObject]]]:
+        """Ids of the task's predictions of the version that need other regions, and those regions.
+
+        `said` is what was annotated of the text, in whichever task.
+        """
         text = task_text(task, self.config)
-        for prediction in task.get("predictions") or ():
-            if text is not None and prediction["model_version"] == self.version:
-                result = self.result(text, prediction["result"])
-                if result != prediction["result"]:
-                    yield prediction["id"], result
+        for prediction in self.stored(task):
+            if text is None:
+                return
+            other = said if said and said.task != task["id"] else None
+            result = self.copied(text, other) if other else self.result(text, prediction["result"])
+            if result != prediction["result"]:
+                yield prediction["id"], result
+
+    def stored(self, task: Mapping[str, Any]) -> list[JsonObject]:
+        """The task's predictions of the version."""
+        found: list[JsonObject] = task.get("predictions") or []
+        return [one for one in found if one["model_version"] == self.version]
+
+    def copied(self, text: str, said: Answer) -> list[JsonObject]:
+        """The regions of a copy of an annotated report."""
+        found = said.fill(Prediction((), 0.0, 0.0, self.version), said.task, text, self.config.labels)
+        result: list[JsonObject] = prediction_json(found, text, self.config)["result"]
+        return result
 
     def result(self, text: str, regions: Sequence[JsonObject]) -> list[JsonObject]:
         """The regions as they should be; those that stay are left as they are, in order of the text."""
@@ -190,10 +214,58 @@ class Proposer:
         session = self._client(project).session
         found = {task["id"]: task for task in stored.tasks(session, project, head)}
         ordered = [found[number] for number in head if number in found]
-        next_ones = _complete(session, proposals, ordered)
+        next_ones = self._complete(session, project, proposals, ordered)
+        copies = self._copies(session, project, proposals)
         others = self._elsewhere(session, project, proposals)
-        logger.info("project %s: %d of the next and %d other predictions completed", project, next_ones, others)
-        return next_ones + others
+        logger.info(
+            "project %s: predictions of %d of the next tasks, %d copies and %d others completed",
+            project,
+            next_ones,
+            copies,
+            others,
+        )
+        return next_ones + copies + others
+
+    def _copies(self, session: Session, project: str, proposals: Proposals) -> int:
+        """Bring the copies of texts up to date whose annotation is new, changed, or was taken back."""
+        annotated, changed = self.parts.annotated, 0
+        keys = annotated.take_changed(project, CHANGED)
+        groups = {key: self.parts.index.tasks_of(project, proposals.version, key, COPIES) for key in keys}
+        copied = [key for key, tasks in groups.items() if tasks]
+        try:
+            while copied[:1] and changed < ELSEWHERE:
+                tasks = stored.tasks(session, project, groups[copied[0]])
+                changed += self._complete(session, project, proposals, tasks, taken_back=True)
+                copied.pop(0)
+        finally:
+            if copied:
+                annotated.tell_changed(project, copied)
+        if copied or len(keys) == CHANGED:
+            self.parts.live.request_proposing(project)
+        return changed
+
+    def _complete(
+        self,
+        session: Session,
+        project: str,
+        proposals: Proposals,
+        tasks: Sequence[JsonObject],
+        *,
+        taken_back: bool = False,
+    ) -> int:
+        """Change the predictions of the tasks that need it; returns how many there still were.
+
+        With `taken_back` those of a text that nobody says anything of any more are deleted, to be predicted anew.
+        """
+        texts = [task_text(task, proposals.config) or "" for task in tasks]
+        done = 0
+        for task, said in zip(tasks, self.parts.annotated.of(project, texts), strict=True):
+            if taken_back and said is None:
+                done += sum(stored.delete(session, prediction["id"]) for prediction in proposals.stored(task))
+                self.parts.queue.request_rank(project)
+            else:
+                done += sum(stored.change(session, number, result) for number, result in proposals.changes(task, said))
+        return done
 
     def _elsewhere(self, session: Session, project: str, proposals: Proposals) -> int:
         """Complete the tasks that hold a term which was not sought since it changed or the pool was ranked."""
@@ -204,7 +276,7 @@ class Proposer:
         for term in _to_seek(proposals.terms, sought)[:TERMS]:
             # The next tasks have the lowest scores.
             tasks = stored.holding(session, project, key, term, HEAD + ELSEWHERE)
-            changed += _complete(session, proposals, tasks)
+            changed += self._complete(session, project, proposals, tasks)
             sought.pop(term, None)
             sought.update({term: proposals.terms[term]} if term in proposals.terms else {})
             if changed >= ELSEWHERE:
@@ -247,9 +319,3 @@ def _to_seek(terms: Mapping[str, str], sought: Mapping[str, str]) -> list[str]:
     """The terms that are new or have another label than when they were sought, then those that are gone."""
     new = [term for term, label in terms.items() if sought.get(term) != label]
     return [term for term in (*new, *(sought.keys() - terms.keys())) if len(term) <= LONGEST_TERM]
-
-
-def _complete(session: Session, proposals: Proposals, tasks: Sequence[JsonObject]) -> int:
-    """Change the predictions of the tasks that need it; returns how many there still were."""
-    changes = [change for task in tasks for change in proposals.changes(task)]
-    return sum(stored.change(session, prediction, result) for prediction, result in changes)

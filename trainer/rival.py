@@ -64,7 +64,7 @@ def find_rival(
     try:
         # As the candidate is judged, else what 8 bits may lose would be lost anew in each round.
         predictor, card = open_version(registry, settings, project, version, config, in_8_bits=False)
-        fair = unseen(reports, card.training.tasks if card else ())
+        fair = unseen(reports, card.training if card else None)
         return Rival(version, card, fair, unseen_spans(predictor, fair))
     except BackendError as error:
         logger.error("project %s: the serving version cannot be compared with: %s", project, error)

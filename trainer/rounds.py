@@ -212,7 +212,7 @@ class Round:
         alike = (base_model.name(self.settings), self.settings.train_options)
         if alike != (card.base_model, card.training.options):
             return None
-        blind = len(unseen(holdout, card.training.tasks)) == len(holdout)
+        blind = len(unseen(holdout, card.training)) == len(holdout)
         return self.registry.model_folder(self.project, rival.version) if blind else None
 
     # Judging ----------------------------------------------------------------------------------

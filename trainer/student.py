@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from backend.merging import Trust
 from backend.model_card import Calibration, DatasetSummary, Decision, Evaluation, ModelCard, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.predictor import ModelPredictor, load_predictor
+from backend.ranking.copies import report_key
 from backend.registry import CARD, MEMORY
 from backend.settings import Settings
+from trainer.copies import learned_by, once
 from trainer.dataset import FrozenDataset, Report, split
 from trainer.distillation import distill
 from trainer.evaluation import compare as compare_modes
@@ -53,9 +55,10 @@ class Lesson:
 
         What a teacher was trained on judges no student: it hands on what it knows of these reports.
         """
-        ours = {report.task_id for report in self.data.reports}
-        held = set(self.card.dataset.holdout_tasks) & ours or {r.task_id for r in split(self.data.reports, share)[1]}
-        held -= set(self.card.training.tasks)
+        theirs = set(self.card.dataset.holdout_tasks)
+        ours = {report.task_id for report in self.data.reports if not theirs.isdisjoint(report.tasks)}
+        held = ours or {r.task_id for r in split(self.data.reports, share)[1]}
+        held -= {report.task_id for report in learned_by(self.data.reports, self.card.training)}
         return (
             [report for report in self.data.reports if report.task_id not in held],
             [report for report in self.data.reports if report.task_id in held],
@@ -70,6 +73,7 @@ def teach(lesson: Lesson, output: Path, settings: Settings, on_progress: Callabl
     """
     if output.exists():
         raise Conflict("There is something already at", output, "name another folder, or move it away")
+    lesson = replace(lesson, data=once(lesson.data))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
@@ -107,7 +111,7 @@ def _compared(
         Candidate("teacher", teacher.engine, torch_bytes(lesson.teacher)),
         Candidate("student", TorchEngine(folder, "f32", threads), torch_bytes(folder)),
     ]
-    return compare(teacher, held, networks, threads, lesson.card.training.tasks)
+    return compare(teacher, held, networks, threads, lesson.card.training)
 
 
 def _distill(
@@ -157,6 +161,7 @@ def _card(
                 seconds=round(result.seconds, 1),
                 loss=round(result.loss, 4),
                 tasks=[report.task_id for report in train],
+                texts=[report_key(report.text) for report in train],
             ),
             "evaluation": Evaluation(method="holdout"),
             "decision": Decision(promote=False, reason=f"distilled from {teacher.version}, no gate asked", serving=""),

@@ -44,9 +44,18 @@ def _read(session: Session, project: str, item: JsonObject, ordering: str, limit
 
 def change(session: Session, prediction: int, result: Sequence[JsonObject]) -> bool:
     """Replace the regions of a prediction, or tell that it is gone; version, score and so the order stay."""
+    return _ask(session, "PATCH", prediction, {"result": list(result)})
+
+
+def delete(session: Session, prediction: int) -> bool:
+    """Delete a prediction, so that Label Studio and the next ranking ask for another; False when it is gone."""
+    return _ask(session, "DELETE", prediction, None)
+
+
+def _ask(session: Session, method: str, prediction: int, body: JsonObject | None) -> bool:
     try:
         with session.asking(f"prediction {prediction}", quiet=True):
-            session.raw("PATCH", f"api/predictions/{prediction}/", {"result": list(result)})
+            session.raw(method, f"api/predictions/{prediction}/", body)
     except Refusal as refusal:
         if refusal.code != 404:
             raise

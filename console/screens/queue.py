@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -29,7 +30,7 @@ def show(desk: Desk) -> None:
         return
     wanted = search.text_input(desk.say("queue.search"), key="queue_search")
     floor = least.slider(desk.say("queue.least"), 0.0, 1.0, 0.0, 0.01, key="queue_least")
-    reasons = sorted({row["reason"] for row in rows})
+    reasons = sorted({_kind(row["reason"]) for row in rows})
     chosen = reason.multiselect(
         desk.say("queue.reason"),
         reasons,
@@ -45,8 +46,13 @@ def _fits(row: Row, wanted: str, floor: float, reasons: list[str]) -> bool:
     return (
         wanted.lower() in row["preview"].lower()
         and (row["uncertainty"] or 0.0) >= floor
-        and (not reasons or row["reason"] in reasons)
+        and (not reasons or _kind(row["reason"]) in reasons)
     )
+
+
+def _kind(reason: str) -> str:
+    """The reason without the task that it names."""
+    return re.sub(r"task \d+", "another task", reason)
 
 
 def _table(desk: Desk, rows: list[Row], total: int) -> None:

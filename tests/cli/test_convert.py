@@ -141,6 +141,21 @@ def test_split_prints_the_labels_of_each_side(tmp_path: Path) -> None:
     assert int(rows["DIAG"][0]) + int(rows["DIAG"][1]) == 20
 
 
+def test_split_keeps_copies_on_one_side_and_says_so(tmp_path: Path) -> None:
+    tasks = json.loads((REPORTS / "seed10.json").read_text("utf-8"))
+    copies = [{**task, "id": 1000 + i, "data": {"text": f"{task['data']['text']} "}} for i, task in enumerate(tasks)]
+    data = tmp_path / "twice.json"
+    data.write_text(json.dumps(tasks + copies), "utf-8")
+    result = call("split", "--data", data, "--output", tmp_path)
+    assert "10 of them have the text of another report: copies are on the same side" in result.output
+    train, held = (
+        {report.text.strip() for report in read(tmp_path / f"{name}.json").dataset.reports}
+        for name in ("train", "validation")
+    )
+    assert len(train | held) == 10
+    assert not train & held
+
+
 def test_split_does_not_overwrite_its_data(tmp_path: Path) -> None:
     data = tmp_path / "train.json"
     data.write_bytes((REPORTS / "seed10.json").read_bytes())

@@ -211,3 +211,13 @@ def test_control_characters_of_a_report_do_not_reach_the_terminal(tmp_path: Path
     result = ecgal("--data", data)
     assert "红" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+def test_copies_count_once_and_are_told_beside_the_analysis(tmp_path: Path) -> None:
+    tasks = json.loads(SEED.read_text("utf-8"))
+    copies = [{**task, "id": 1000 + i, "data": {"text": f"{task['data']['text']} "}} for i, task in enumerate(tasks)]
+    twice = tmp_path / "twice.json"
+    twice.write_text(json.dumps(tasks + copies), "utf-8")
+    result = ecgal("--data", twice, "--json")
+    assert json.loads(result.stdout)["summary"] == answer("--data", SEED)["summary"]
+    assert result.stderr == "note: 10 of 20 reports are copies of others (same text), and each text counts once.\n"

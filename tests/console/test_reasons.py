@@ -24,6 +24,7 @@ from trainer.dataset import freeze
         ("no usable text under data.report.text", "data.report.text 下没有可用文本"),
         ("no usable text under data.text: over 20000 characters", "data.text 下的文本超过 20000 字"),
         ("overlaps another region", "与另一个区域重叠（保留较长的）"),
+        (kind("same text as task 12, annotated differently"), "与另一任务文本相同但标注不同（采用了另一份）"),
         ("something new", "something new"),
     ],
 )

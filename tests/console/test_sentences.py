@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backend.annotated_texts import same_text
 from backend.model_card import Action, Verdict
 from backend.records import Hold
 from console import sentences
@@ -19,6 +20,7 @@ from tests.console import site
 from tests.console.conftest import Site
 from tests.console.test_screens import button, html, screen
 from trainer.corpus import read
+from trainer.promotion import MIN_COMPARED
 
 TRAINER = "\n".join(path.read_text("utf-8") for path in sorted((site.ROOT / "trainer").glob("*.py")))
 KNOWN = {
@@ -49,9 +51,32 @@ def test_a_decision_is_told_by_its_figures() -> None:
     kept = model("worse", promoted=False, difference=-0.2, interval=None, labels_lost=["HR"], method="cross-validation")
     assert sentences.decision(kept) == ("保留 ecg-r1：F1 比 ecg-r1 低 0.200（交叉验证，18 份报告）；标签 HR 明显变差。")
     few = model("too few reports", difference=None, interval=None, compared_reports=0)
-    assert sentences.decision(few) == "启用（规则 + 模型）：与 ecg-r1 相比，只有 0 份报告可供比较。"
+    assert sentences.decision(few) == "启用（规则 + 模型）：与 ecg-r1 相比，直接比较需要 10 份报告，目前还没有。"
+    some = model("too few reports", difference=-0.02, interval=None, compared_reports=2)
+    assert sentences.decision(some) == (
+        "启用（规则 + 模型）：F1 比 ecg-r1 低 0.020（直接比较需要 10 份报告，目前只有 2 份）。"
+    )
     debt = model("losses add up", promoted=False, difference=-0.006, debt=0.014)
     assert "累计将比最好的版本低 0.014" in sentences.decision(debt)
+
+
+def test_a_loss_that_may_be_chance_is_told() -> None:
+    thin = model("worse", promoted=False, difference=-0.02, interval=[-0.05, 0.01], compared_reports=12)
+    assert sentences.decision(thin) == (
+        "保留 ecg-r1：F1 比 ecg-r1 低 0.020（95 % 区间 -0.050 至 +0.010，留出集，12 份报告）；"
+        "降幅超出允许范围，但报告较少，可能出于偶然。"
+    )
+    assert "偶然" not in sentences.decision(model("worse", promoted=False, difference=-0.2, interval=[-0.3, -0.1]))
+
+
+def test_a_comparison_needs_as_many_reports_as_the_gate_says() -> None:
+    assert sentences.FEWEST == MIN_COMPARED
+
+
+def test_the_reason_of_a_copy_is_chinese() -> None:
+    assert Words("zh").said(same_text(12)) == "与任务 12 文本相同"
+    assert Words("en").said(same_text(12)) == same_text(12)
+    assert not latin(Words("zh").said("same text as another task"))
 
 
 @pytest.mark.parametrize("state", get_args(Verdict))

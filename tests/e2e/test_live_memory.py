@@ -121,3 +121,34 @@ def test_a_report_opened_out_of_turn_carries_the_term_too(quick: Stack) -> None:
 
     wait_for(look, "the term in the last report of the queue")
     assert project.status()["rounds"] == before
+
+
+def test_with_every_report_imported_twice_one_copy_is_asked_for_and_the_other_follows_its_annotation(
+    quick: Stack,
+) -> None:
+    texts = [f"窦性心律，心率{60 + place}次/分，全程见{TERM}。" for place in range(12)]
+    copies = [f" {text.replace('，', '， ')}\n" for text in texts]
+    project = LabelProject.create(quick, "重复导入", CONFIG, [{"data": {"text": text}} for text in [*texts, *copies]])
+    project.wait_settled()
+    tasks = {task["text"]: number for number, task in project.data().items()}
+    queue = project.queue(100)
+    bare = {number: text.replace(" ", "").strip() for text, number in tasks.items()}
+    assert len({bare[number] for number in queue[:12]}) == 12, "each text is asked for once"
+    assert len(queue) == 24
+    first = project.next_task()["id"]
+    assert first == queue[0]
+    text = next(text for text, number in tasks.items() if number == first)
+    (copy,) = (number for number in tasks.values() if number != first and bare[number] == bare[first])
+
+    def said() -> list[str]:
+        predictions = project.http.get(f"/api/tasks/{copy}").json()["predictions"]
+        return [region["value"]["text"] for found in predictions for region in found["result"]]
+
+    before = said()
+    assert before != [TERM]
+    made = project.annotate(first, [region(text, TERM, "EVENT")])
+    wait_for(lambda: said() == [TERM], "the copy with what was annotated, and nothing else")
+    project.http.patch(f"/api/annotations/{made['id']}/", json={"was_cancelled": True}).raise_for_status()
+    wait_for(lambda: said() == before, "the copy as it was before")
+    project.wait_settled()
+    assert said() == before

@@ -138,5 +138,5 @@ def start_server(server_environment: dict[str, str]) -> Iterator[Callable[..., S
 
 @pytest.fixture
 def server(start_server: Callable[..., Server]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=start_server().url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=start_server().url, timeout=120, trust_env=False) as client:
         yield client

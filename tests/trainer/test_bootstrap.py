@@ -1,9 +1,11 @@
+from random import Random
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trainer.bootstrap import f1, f1_interval, interval, resample, swapped_as_often
+from trainer.bootstrap import difference_intervals, f1, f1_interval, interval, resample, swapped_difference
 
 COUNTS = st.lists(st.tuples(*[st.integers(0, 20)] * 3), min_size=1, max_size=30).map(
     lambda rows: np.array(rows, dtype=np.int64)
@@ -80,18 +82,47 @@ def test_tables_side_by_side_are_drawn_together() -> None:
     assert interval(f1(drawn[:, 0]) - f1(drawn[:, 1]), 30) is None
 
 
-def test_swapping_equal_counts_always_gives_the_same_difference() -> None:
+def compared(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[float, float] | None:
+    (spread,) = difference_intervals(ours[:, None], theirs[:, None])
+    return spread
+
+
+def test_versions_that_are_alike_in_all_reports_have_no_interval() -> None:
     one = reports(0.5, 30)
-    assert swapped_as_often(one, one) == 1.0
+    assert compared(one, one) is None
+    assert swapped_difference(one, one) == 0
 
 
-def test_swapping_tells_a_clear_difference_and_its_direction() -> None:
+def test_an_interval_tells_a_clear_difference_and_its_direction() -> None:
     better, worse = reports(0.95, 40), reports(0.6, 40)
-    assert swapped_as_often(better, worse) < 0.01
-    assert swapped_as_often(worse, better) > 0.99
+    gain, loss = compared(better, worse), compared(worse, better)
+    assert gain is not None
+    assert loss is not None
+    assert 0 < gain[0] < gain[1] <= 1
+    assert loss[1] < 0
+
+
+def test_each_table_has_its_own_interval() -> None:
+    one, two = reports(0.95, 40), reports(0.6, 40)
+    both = difference_intervals(np.stack([one, one], axis=1), np.stack([two, one], axis=1))
+    assert both == [compared(one, two), None]
+
+
+@given(COUNTS, st.randoms(use_true_random=False))
+def test_an_interval_without_0_is_beyond_what_swapping_makes(counts: NDArray[np.int64], random: Random) -> None:
+    other = counts[random.sample(range(len(counts)), len(counts))]
+    spread = compared(counts, other)
+    seen = float(f1(counts.sum(axis=0)) - f1(other.sum(axis=0)))
+    if spread is not None:
+        assert spread[0] <= seen <= spread[1]
+        assert spread[0] <= 0 <= spread[1] or abs(seen) > float(swapped_difference(counts, other))
 
 
 def test_five_reports_are_never_evidence() -> None:
     all_right, all_wrong = np.tile([10, 0, 0], (5, 1)), np.tile([0, 10, 10], (5, 1))
-    assert swapped_as_often(all_right, all_wrong) > 0.025
-    assert swapped_as_often(np.tile(all_right, (2, 1)), np.tile(all_wrong, (2, 1))) < 0.025
+    five = compared(all_right, all_wrong)
+    assert five is not None
+    assert five[0] <= 0
+    ten = compared(np.tile(all_right, (2, 1)), np.tile(all_wrong, (2, 1)))
+    assert ten is not None
+    assert ten[0] > 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.labelstudio.config import parse_label_config
+from backend.model_card import TrainingSummary
 from backend.ner.spans import Span
 from backend.predictor import RulesPredictor
 from backend.ranking.copies import bare_spans, report_key, spans_in
@@ -90,4 +91,12 @@ def test_of_copies_that_disagree_the_latest_counts_and_the_other_is_told() -> No
 def test_a_report_whose_copy_was_learned_is_not_unseen() -> None:
     first, second = corpus().reports[:2]
     (one, two), _ = merged([first, copy(first), second])
-    assert unseen([one, two], [first.task_id + 100_000]) == [two]
+    assert unseen([one, two], TrainingSummary(tasks=[first.task_id + 100_000])) == [two]
+    assert unseen([one, two], None) == [one, two]
+
+
+def test_a_report_that_was_deleted_and_imported_again_is_not_unseen() -> None:
+    first, second = corpus().reports[:2]
+    training = TrainingSummary(tasks=[first.task_id], texts=[report_key(first.text)])
+    again, other = copy(first), replace(second, task_id=first.task_id)
+    assert unseen([again, other], training) == [other], "the text counts, not the task"

@@ -419,7 +419,7 @@ def test_a_network_that_is_worse_is_seen_in_f1_and_in_the_order_of_uncertainty(t
     predictor = reference(tiny_model, CARD_OF, LABELS, threads=1)
     engines = {"torch": predictor.engine, "scrambled": Scrambled(predictor.engine), "even": Even(predictor.engine)}
     candidates = [Candidate(name, engine, 100) for name, engine in engines.items()]
-    compared = compare(predictor, REPORTS, candidates, threads=1, trained_on=[3, 4, 99])
+    compared = compare(predictor, REPORTS, candidates, threads=1, trained_on=TrainingSummary(tasks=[3, 4, 99]))
     same, scrambled, even = compared.rows
     assert (compared.reports, compared.spans, compared.known, compared.timed) == (24, 48, 2, 24)
     assert (same.spearman, same.max_entropy_difference, same.speedup) == (pytest.approx(1), 0, 1)

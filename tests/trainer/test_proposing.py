@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from backend.annotated_texts import Answer
+from backend.errors import BackendError
 from backend.live_memory import LiveReport
 from backend.ner.spans import Span
+from backend.ranking.copies import report_key
 from backend.ranking_index import RankedTask
 from backend.records import Connection
 from backend.registry import RULES_VERSION
@@ -82,6 +85,20 @@ class Studio:
                     return dict(prediction)
         return None
 
+    def delete(self, number: int) -> bool:
+        """Delete a prediction; False when it is gone."""
+        for task in self.tasks.values():
+            kept = [prediction for prediction in task["predictions"] if prediction["id"] != number]
+            if len(kept) < len(task["predictions"]):
+                task["predictions"] = kept
+                return True
+        return False
+
+
+def number_of(request: Request) -> int:
+    """Of the prediction that the path names."""
+    return int(request.path.rstrip("/").rpartition("/")[2])
+
 
 @pytest.fixture
 def studio() -> Iterator[Studio]:
@@ -94,7 +111,9 @@ def studio() -> Iterator[Studio]:
             found = state.list(parse_qs(urlsplit(request.path).query))
             state.after_reading()
             return 200, found
-        changed = state.change(int(request.path.rstrip("/").rpartition("/")[2]), json.loads(request.body))
+        if request.method == "DELETE":
+            return (204, None) if state.delete(number_of(request)) else (404, {"detail": "Not found."})
+        changed = state.change(number_of(request), json.loads(request.body))
         return (404, {"detail": "Not found."}) if changed is None else (200, changed)
 
     def reply(request: Request) -> Response:
@@ -238,6 +257,89 @@ def test_a_string_that_fits_no_address_is_not_sought(parts: WorkerParts, propose
 
 
 # What fails ---------------------------------------------------------------------------------------
+
+
+COPIED = "心率72次/分，窦性心律"
+
+
+def answer(parts: WorkerParts, task: int, spans: Sequence[Span], annotation: int = 1) -> None:
+    """What the webhook of a submitted annotation leaves behind, as the copies need it."""
+    parts.annotated.put("7", [Answer.of(annotation, task, COPIED, spans)])
+
+
+def claimed(parts: WorkerParts, tasks: Sequence[int], texts: Sequence[str]) -> None:
+    """A ranking's claims of the texts."""
+    parts.index.claim("7", RULES_VERSION, {task: report_key(text) for task, text in zip(tasks, texts, strict=True)})
+
+
+@pytest.mark.parametrize("spans", [[Span(8, 12, "EVENT")], []], ids=["with regions", "with none"])
+def test_copies_of_a_report_say_what_was_annotated_until_it_is_taken_back(
+    parts: WorkerParts, proposer: Proposer, studio: Studio, spans: list[Span]
+) -> None:
+    texts = [COPIED, f" {COPIED}", COPIED.replace("72", " ７２ "), "心率73次/分，窦性心律"]
+    tasks = [studio.add(text) for text in texts]
+    queue = [studio.add(f"无关{i}") for i in range(HEAD)]
+    rank(parts, *queue, *tasks)
+    claimed(parts, tasks, texts)
+    shown = [{"id": "x", "type": "labels", "value": {"start": 0, "end": 2, "text": "心率", "labels": ["EVENT"]}}]
+    for number in tasks:
+        studio.tasks[number]["predictions"][0]["result"] = shown
+    studio.tasks[tasks[0]]["total_annotations"] = 1
+    answer(parts, tasks[0], spans)
+    assert proposer.project("7") == 2
+    said = [COPIED[span.start : span.end] for span in spans]
+    assert [studio.carries(task) for task in tasks] == [["心率"], said, said, ["心率"]]
+    assert proposer.project("7") == 0, "nothing changed since"
+
+    studio.tasks[tasks[0]]["total_annotations"] = 0
+    parts.annotated.forget("7", [1])
+    assert proposer.project("7") == 3
+    assert [len(studio.tasks[task]["predictions"]) for task in tasks] == [0, 0, 0, 1]
+    assert parts.queue.jobs("7", "rank"), "they are predicted anew"
+
+
+def test_a_new_term_leaves_a_copy_of_an_annotated_report_as_it_is(
+    parts: WorkerParts, proposer: Proposer, studio: Studio
+) -> None:
+    number = studio.add(f"见{TERM}，余无殊")
+    rank(parts, number)
+    parts.annotated.put("7", [Answer.of(2, 999, f"见{TERM}，余无殊", [])])
+    annotate(parts, TERM)
+    proposer.project("7")
+    assert studio.carries(number) == []
+    parts.annotated.forget("7", [2])
+    proposer.project("7")
+    assert studio.carries(number) == [TERM]
+
+
+def test_copies_that_have_to_wait_have_their_turn_next(parts: WorkerParts, proposer: Proposer, studio: Studio) -> None:
+    firsts = []
+    rank(parts, studio.add("无关"))
+    for i in range(4):
+        text = f"第{'甲乙丙丁'[i]}份：窦性心律"
+        tasks = [studio.add(text) for _ in range(12)]
+        claimed(parts, tasks, [text] * 12)
+        studio.tasks[tasks[0]]["total_annotations"] = 1
+        parts.annotated.put("7", [Answer.of(i + 1, tasks[0], text, [Span(0, 3, "EVENT")])])
+        firsts.append(tasks)
+    assert proposer.project("7") == 33
+    assert parts.live.next_project(0.1) == "7"
+    assert proposer.project("7") == 11
+    assert parts.live.next_project(0.1) is None
+    assert all(studio.carries(task) for tasks in firsts for task in tasks[1:])
+
+
+def test_copies_of_an_outage_are_told_again(parts: WorkerParts, proposer: Proposer, studio: Studio) -> None:
+    tasks = [studio.add(COPIED), studio.add(COPIED)]
+    rank(parts, studio.add("无关"))
+    claimed(parts, tasks, [COPIED, COPIED])
+    studio.tasks[tasks[0]]["total_annotations"] = 1
+    answer(parts, tasks[0], [Span(8, 12, "EVENT")])
+    studio.refuse = [("PATCH", 400)]
+    with pytest.raises(BackendError):
+        proposer.project("7")
+    assert proposer.project("7") == 1
+    assert studio.carries(tasks[1]) == ["窦性心律"]
 
 
 @pytest.mark.parametrize("refused", [[("GET", 400)], [("PATCH", 400)], [("GET", 401), ("GET", 401)]])

@@ -8,7 +8,7 @@ is left out because it is the same for all.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from backend.engine import Engine
 from backend.engine.tokenizer import TextTokenizer
 from backend.engine.torch import TorchEngine
-from backend.model_card import ModelCard
+from backend.model_card import ModelCard, TrainingSummary
 from backend.ner.scheme import LabelScheme
 from backend.ner.uncertainty import mean_token_entropy
 from backend.predictor import ModelPredictor, Tagged, temper
 from backend.settings import Settings
+from trainer.copies import learned_by
 from trainer.dataset import Report
 from trainer.evaluation import score
 from trainer.export.artefacts import Artefact, require_network, weight_bytes
@@ -95,7 +96,7 @@ def measure(
     for artefact in artefacts:
         engine, size = artefact.open(settings), weight_bytes(artefact.folder)
         candidates.append(Candidate(artefact.format, engine, size, artefact.logit_difference))
-    return compare(predictor, reports, candidates, settings.threads, card.training.tasks)
+    return compare(predictor, reports, candidates, settings.threads, card.training)
 
 
 def torch_bytes(folder: Path) -> int:
@@ -116,12 +117,12 @@ def compare(
     reports: Sequence[Report],
     candidates: Sequence[Candidate],
     threads: int,
-    trained_on: Collection[int] = (),
+    trained_on: TrainingSummary | None = None,
 ) -> Comparison:
     """Every candidate on at least one report; the first is the reference.
 
     `predictor` gives tokenizer, labels and temperature, the candidates' networks know the same tags. `trained_on`
-    are task ids.
+    is the training of what they come from.
     """
     texts = list(dict.fromkeys(report.text for report in reports))
     predictors = [replace(predictor, engine=candidate.engine) for candidate in candidates]
@@ -133,7 +134,7 @@ def compare(
         version=predictor.version,
         reports=len(reports),
         spans=sum(len(report.spans) for report in reports),
-        known=len({report.task_id for report in reports} & set(trained_on)),
+        known=len(learned_by(reports, trained_on)),
         timed=len(timed),
         threads=threads,
         rows=tuple(_row(*place, expected=judged[0][1], base_rate=rates[0]) for place in places),
