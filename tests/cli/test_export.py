@@ -110,7 +110,7 @@ def test_without_data_sizes_are_told_and_what_needs_data_is_refused(model: Path,
     assert [(row["name"], row["bytes"] > 0) for row in record["rows"]] == [("openvino", True)]
     assert "nothing is measured" in run(export, *arguments[:-1], "--format", "openvino").output
     for wanted in (("--format", "int8"), ("--format", "onnx", "--prune", 0.2)):
-        with pytest.raises(BackendError, match="give reports with --data"):
+        with pytest.raises(BackendError, match="Give reports with --data"):
             run(export, *arguments, *wanted)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [RECORD, "openvino"]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from tests.e2e.stack import REPORTS, LabelProject, Stack, wait_for
 from tests.label_studio import ROOT, LabelStudio
@@ -23,6 +24,8 @@ SECONDS = 1000.0
 """In Playwright's milliseconds."""
 SHOWN = "ECG-0012"
 """Report of the picture: a day's recording with every label."""
+ATTEMPTS = 6
+"""To draw a region."""
 REGION = "[class*=htx-highlight]"
 VERSION = ".lsf-annotation-button__name"
 """Names on the tabs above the report: the annotator, and the version of the prediction, shortened in the middle."""
@@ -163,15 +166,24 @@ def test_a_correction_trains_the_version_that_fills_the_next_report(page: Page, 
 
 
 def draw(page: Page, hotkey: str, start: tuple[str, str], end: tuple[str, str]) -> None:
-    """Choose the label and draw a region with the mouse, from an edge of a character to an edge of another."""
+    """Choose the label and draw a region with the mouse, from an edge of a character to an edge of another.
+
+    Label Studio takes no label key while it still makes the annotation, and shows nobody when it is ready: so a person
+    who sees no region tries again.
+    """
     before = page.locator(REGION).count()
-    page.keyboard.press(hotkey)
-    x1, y1, x2, y2 = page.evaluate(EDGES, [start, end])
-    page.mouse.move(x1 + (1 if start[1] == "left" else -1), y1)
-    page.mouse.down()
-    page.mouse.move(x2 + (1 if end[1] == "left" else -1), y2, steps=10)
-    page.mouse.up()
-    page.wait_for_function("([css, n]) => document.querySelectorAll(css).length > n", arg=[REGION, before])
+    for _ in range(ATTEMPTS):
+        page.keyboard.press(hotkey)
+        x1, y1, x2, y2 = page.evaluate(EDGES, [start, end])
+        page.mouse.move(x1 + (1 if start[1] == "left" else -1), y1)
+        page.mouse.down()
+        page.mouse.move(x2 + (1 if end[1] == "left" else -1), y2, steps=10)
+        page.mouse.up()
+        with suppress(TimeoutError):
+            grown = "([css, n]) => document.querySelectorAll(css).length > n"
+            page.wait_for_function(grown, arg=[REGION, before], timeout=10_000)
+            break
+    assert page.locator(REGION).count() > before, "nothing was drawn"
     page.keyboard.press("Escape")
 
 

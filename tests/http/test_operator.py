@@ -149,7 +149,9 @@ def test_the_status_shows_what_waits_and_how_rounds_went(
     job = queue.request_round("1")
     status = client.get("/api/projects/1/status").json()
     assert (status["labelled"], status["pending"]) == (20, 2)
-    assert status["jobs"] == [{"id": job, "kind": "retrain", "state": "queued", "progress": {}, "behind": None}]
+    assert status["jobs"] == [
+        {"id": job, "kind": "retrain", "state": "queued", "signal": "", "progress": {}, "behind": None}
+    ]
     assert status["rounds"][0] == {
         "round": 2,
         "version": version,

@@ -335,7 +335,7 @@ def test_the_example_finds_the_same_spans_in_long_and_odd_texts(tiny_model: Path
     found = run_example(made.folder, texts, tmp_path)
     assert [triples(spans) for spans in found] == expected
     assert len(expected[0]) > 50
-    scores = [s.score for p in predictor.predict(texts[:1]) for s in p.spans]
+    scores = [span.score for span in predictor.find(texts[:1])[0]]
     assert [span["score"] for span in found[0]] == pytest.approx(scores, abs=1e-4)
     assert all(span["text"] == long[span["start"] : span["end"]] for span in found[0])  # type: ignore[misc]
 

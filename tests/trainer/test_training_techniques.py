@@ -144,7 +144,7 @@ def test_truncated_depth_keeps_the_lowest_layers(tiny_base: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"layers": 3}, "layers .*: 3. it has 2"), ({"chunk": 161}, "160 fit")]
+    ("options", "message"), [({"layers": 3}, "layers .*: 3. It has 2"), ({"chunk": 161}, "160 fit")]
 )
 def test_what_the_encoder_has_not_is_refused(
     tiny_base: Path, tmp_path: Path, options: dict[str, Any], message: str
