@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError
+from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.e2e.stack import REPORTS, LabelProject, Stack, wait_for
 from tests.label_studio import ROOT, LabelStudio
@@ -179,7 +180,7 @@ def draw(page: Page, hotkey: str, start: tuple[str, str], end: tuple[str, str]) 
         page.mouse.down()
         page.mouse.move(x2 + (1 if end[1] == "left" else -1), y2, steps=10)
         page.mouse.up()
-        with suppress(TimeoutError):
+        with suppress(PlaywrightTimeoutError):
             grown = "([css, n]) => document.querySelectorAll(css).length > n"
             page.wait_for_function(grown, arg=[REGION, before], timeout=10_000)
             break
