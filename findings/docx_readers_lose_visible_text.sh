@@ -13,8 +13,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
-    python-docx==1.2.0 mammoth==1.13.0 docx2python==3.7.1 2> "$folder/pip" || { cat "$folder/pip" >&2; exit 1; }
+"$folder"/venv/bin/pip install --quiet python-docx==1.2.0 mammoth==1.13.0 docx2python==3.7.1 2> "$folder/pip" || { cat "$folder/pip" >&2; exit 1; }
 "$folder/venv/bin/python" - "$folder/report.docx" <<'PY'
 import sys
 import zipfile

@@ -11,7 +11,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check label-studio-sdk==2.1.2 2> "$folder/pip" \
+"$folder"/venv/bin/pip install --quiet --disable-pip-version-check label-studio-sdk==2.1.2 2> "$folder/pip" \
     || { cat "$folder/pip" >&2; exit 1; }
 cd "$folder"
 "$folder/venv/bin/python" - 2> "$folder/log" <<'PY' || { cat "$folder/log" >&2; exit 1; }

@@ -11,7 +11,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check striprtf==0.0.35 2> "$folder/pip" \
+"$folder"/venv/bin/pip install --quiet --disable-pip-version-check striprtf==0.0.35 2> "$folder/pip" \
     || { cat "$folder/pip" >&2; exit 1; }
 "$folder/venv/bin/python" - <<'PY'
 import sys
