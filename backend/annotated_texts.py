@@ -96,7 +96,9 @@ class AnnotatedTexts:
         found = [number for number in numbers if number is not None]
         raws: Any = self.redis.hmget(_key(project), found) if found else []
         answers = {int(number): _answer(number, raw) for number, raw in zip(found, raws, strict=True) if raw}
-        return [None if number is None else answers.get(int(number)) for number in numbers]
+        found_answers = [None if number is None else answers.get(int(number)) for number in numbers]
+        # An annotation whose report was edited since speaks of another text.
+        return [one if one and one.key == key else None for key, one in zip(keys, found_answers, strict=True)]
 
     def _numbers(self, project: str) -> list[Any]:
         found: Any = self.redis.hkeys(_key(project))

@@ -31,11 +31,21 @@ def connect(project: int | None, url: str, token: str, backend_url: str, as_json
     """Connect a Label Studio project to this backend, or repair the connection."""
     try:
         settings = Settings.from_env()
-        changes = run(settings, str(project) if project else only_project(), url, token, backend_url)
+        changes = run(settings, str(project) if project else the_project(settings, url), url, token, backend_url)
     except BackendError as error:
         raise click.ClickException(str(error)) from None
     lines = [f"{change.part}: {change.what}" for change in changes] or ["nothing to change"]
     click.echo(json.dumps([asdict(c) for c in changes], ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def the_project(settings: Settings, url: str) -> str:
+    """The only connected project; raises SettingsError that says what to give before the first, and BadRequest."""
+    registry = Registry(settings.home)
+    if any(registry.connection(project) for project in registry.projects()):
+        return only_project()
+    if not (url or settings.label_studio_url):
+        raise SettingsError("Which Label Studio? Give --url or set LABEL_STUDIO_URL")
+    raise SettingsError("Which project? Give --project")
 
 
 def run(settings: Settings, project: str, url: str, token: str, backend_url: str) -> list[Change]:

@@ -45,6 +45,14 @@ def test_an_answer_that_is_taken_back_leaves_that_of_another_copy(redis: Redis) 
     assert texts.of("1", [TEXT]) == [None]
 
 
+def test_an_annotation_whose_report_was_edited_says_nothing_of_the_text_before(redis: Redis) -> None:
+    texts = AnnotatedTexts(redis)
+    texts.put("1", [Answer.of(1, 11, TEXT, [Span(2, 7, "HR")])])
+    edited = Answer.of(1, 11, f"复查，{TEXT}", [Span(5, 10, "HR")])
+    texts.put("1", [edited])
+    assert texts.of("1", [TEXT, f"复查，{TEXT}"]) == [None, edited]
+
+
 def test_a_copy_of_an_annotated_report_is_prefilled_until_the_annotation_goes(redis: Redis, tmp_path: Path) -> None:
     settings, texts = Settings(ECG_HOME=tmp_path), AnnotatedTexts(redis)
     serving = Serving(settings, Registry(tmp_path), None, texts)

@@ -197,6 +197,13 @@ def test_commands_are_printed_as_the_user_called_them(tmp_path: Path) -> None:
     assert "`ecgal connect --url" in done.stderr
 
 
+def test_the_first_connect_says_what_to_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LABEL_STUDIO_URL", raising=False)
+    assert "Which Label Studio? Give --url" in command(monkeypatch, tmp_path, "connect").output
+    output = command(monkeypatch, tmp_path, "connect", "--url", ADDRESS).output
+    assert output == "Error: Which project? Give --project.\n"
+
+
 def test_without_a_project_the_only_connected_one_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry(tmp_path)
     assert "ecgal connect --url" in command(monkeypatch, tmp_path, "models").output

@@ -20,7 +20,7 @@ from backend.parsing.layout import mentions
 from backend.parsing.report import Certainty
 from backend.parsing.resources import names
 from backend.rules.fold import fold
-from backend.rules.negation import boilerplate, denied_after
+from backend.rules.negation import boilerplate, clause_end, denied_after
 from backend.rules.resources import longest_first, table
 from backend.rules.resources import words as rule_words
 from backend.rules.trie import Trie
@@ -31,6 +31,13 @@ _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]①-⑳]|\.(?![0-9])
 _ITEM = r"[①-⑳]|\.(?![0-9])|(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"  # a new sentence, or a new item of a list
 _NOT_EXCLUDED = ("除外", "排除", "excluded", "rule out")
 _QUALIFIER_REACH = 16
+# 房早为0, 室早数 0, 室早: 0/24h, 室早占0.00%: there was none.
+_ENDED = r"(?=[ \t]*(?:$|[,。;、\n\r)|]))"
+_NONE = r"[0零][ \t]*(?:次|个|阵)?(?:/[0-9.]{1,4}h)?"
+_NONE_OF_IT = re.compile(
+    rf"[ \t]*(?:(?:总?次?数|数量)?[ \t]*(?:为|[:=])|总?次?数|数量)[ \t]*{_NONE}{_ENDED}"
+    r"|[ \t]*(?:负荷|占比|占)?[:=]?[ \t]*0(?:\.0{1,3})?%"
+)
 _DEGREES = r"[一二三四ⅰ-ⅳi0-9]+[度°]及?或?以上的?"
 _LIMIT_UNIT = r"(?:秒|s|ms|毫秒|次/分|阵|个)?(?:以上)?的?"
 Lists = Mapping[str, list[str]]
@@ -46,7 +53,7 @@ class Certainties:
         """Certainty of the finding at `text[start:end]`."""
         if self._doubted_behind(end):
             return "possible"
-        if denied_after(self.text, end) or _cues().excluding.match(self.text, end):
+        if denied_after(self.text, end) or _cues().excluding.match(self.text, end) or _NONE_OF_IT.match(self.text, end):
             return "excluded"
         match self._scope(start):
             case "doubt":
@@ -116,8 +123,7 @@ class Certainties:
     def _end(self, start: int, kind: str) -> int:
         cues = _cues()
         limit = min(len(self.text), start + _REACH)
-        stop = (cues.sentence_ends if kind == "heading" else cues.clause_ends).search(self.text, start, limit)
-        end = stop.start() if stop else limit
+        end = clause_end(cues.sentence_ends if kind == "heading" else cues.clause_ends, self.text, start, limit)
         opener = cues.opens.search(self.text, start, end) if kind in ("negation", "doubt") else None
         return opener.start() if opener else end
 

@@ -188,11 +188,17 @@ def _word(data: bytes) -> Contents:
     return Contents([_within_limit(text)], left_out, converted=True)
 
 
+_MOJIBAKE = re.compile(r"[\u0080-\u00ff]{4}")
+"""Two Chinese characters whose bytes were taken for a Western code page; no word of a report has four such letters."""
+
+
 def _rtf(data: bytes) -> Contents:
     from striprtf.striprtf import rtf_to_text
 
-    if re.search(rb"\\(v|deleted)(?![a-z0])", data):  # striprtf reads both as if they were shown
-        raise BadRequest("This kind of document cannot be read", "RTF with hidden or deleted text", "save it as .docx")
+    # striprtf reads the first two as if they were shown, and drops both forms of the third.
+    if re.search(rb"\\(v|deleted|upr)(?![a-z0])", data):
+        what = "RTF with hidden, deleted or alternative text"
+        raise BadRequest("This kind of document cannot be read", what, "save it as .docx")
     escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
     bare = re.sub(rb"\\[\\{}]", b"", escaped)
     if bare.count(b"{") > bare.count(b"}"):  # striprtf leaves out what it has begun
@@ -201,6 +207,9 @@ def _rtf(data: bytes) -> Contents:
         text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")  # type: ignore[no-untyped-call]  # striprtf has no annotations
     except Exception as error:
         raise BadRequest("The RTF document is damaged", type(error).__name__, "save it as .docx") from None
+    if _MOJIBAKE.search(text):
+        what = "RTF that does not say how its text is encoded"
+        raise BadRequest("This kind of document cannot be read", what, "save it as .docx")
     names = {
         "pict": "picture", "header": "page header", "footer": "page footer", "footnote": "footnotes",
         "object": "embedded object", "annotation": "comments", "shptxt": "text box",

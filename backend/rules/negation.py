@@ -20,7 +20,10 @@ FINDING_LABELS = frozenset({"EVENT", "DIAG"})
 _REACH = 120  # characters a scope spans at most: clauses are short, and it bounds the work
 _LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"
 _FULL_STOP = r"(?<=[a-z\u4e00-\u9fff)])\.(?=[\s\u4e00-\u9fff]|$)"  # of English, or typed for 。; no decimal point
-_AFTER_GAP = re.compile(r"(?:\([a-z0-9]{1,12}\))?[ \t]{0,4}[:=]?[ \t]{0,4}")
+_AFTER_GAP = re.compile(r"(?:\([a-z0-9]{1,12}\))?[ \t]{0,4}[:=|]?[ \t]{0,4}")
+# 室早、房早均未见: 均 says that the denial is of each item of the list.
+_EACH = re.compile(r"(?:(?:、|及|和|或|与|以及)[^、及和或与,.:。;!?|\n\r]{1,16}){0,8}(?:均|都|皆)[ \t]?")
+_LIST_GOES_ON = ("、", "及", "和", "或", "与")
 _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]])|[ \t]{1,8}")
 
 
@@ -56,11 +59,15 @@ def is_denied(text: str, silent: Silence, start: int, end: int) -> bool:
 
 
 def denied_after(text: str, end: int) -> bool:
-    """Whether what ends at `end` is denied by what follows: `早搏：无`, `ST-T改变(-)`."""
+    """Whether what ends at `end` is denied by what follows: `早搏：无`, `ST-T改变(-)`, `室早、房早均未见`."""
     gap = _AFTER_GAP.match(text, end)
-    start = gap.end() if gap else end
-    found = _cues().after.longest(text, start)
-    return found is not None and _STATEMENT_END.match(text, found[0]) is not None
+    starts = [gap.end() if gap else end]
+    if text[starts[0] : starts[0] + 1] == "(":  # (已排除)
+        starts.append(starts[0] + 1)
+    each = _EACH.match(text, end)
+    starts += [each.end()] if each else []
+    found = (_cues().after.longest(text, start) for start in starts)
+    return any(cue is not None and _STATEMENT_END.match(text, cue[0]) is not None for cue in found)
 
 
 def _scopes(text: str) -> list[tuple[int, int]]:
@@ -82,12 +89,19 @@ def _scope_end(text: str, start: int, kind: str) -> int:
     cues = _cues()
     ends = cues.sentence_ends if kind == "heading" else cues.clause_ends
     limit = min(len(text), start + _REACH)
-    stop = ends.search(text, start, limit)
-    end = stop.start() if stop else limit
+    end = clause_end(ends, text, start, limit)
     if kind == "negation":
         opener = cues.opens.search(text, start, end)
         end = opener.start() if opener else end
     return end
+
+
+def clause_end(ends: re.Pattern[str], text: str, start: int, limit: int) -> int:
+    """Where the clause from `start` on ends, `limit` at the latest; a line end within a list (、及) ends none."""
+    stop = ends.search(text, start, limit)
+    while stop and stop[0] in "\r\n" and text[start : stop.start()].rstrip()[-1:] in _LIST_GOES_ON:
+        stop = ends.search(text, stop.end(), limit)
+    return stop.start() if stop else limit
 
 
 def boilerplate(text: str) -> list[tuple[int, int]]:

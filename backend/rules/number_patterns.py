@@ -27,6 +27,7 @@ class NumberPatterns:
     administrative: re.Pattern[str]
     axes: re.Pattern[str]
     limit_before: re.Pattern[str]
+    change: re.Pattern[str]
     limit_after: re.Pattern[str]
     reference: re.Pattern[str]
     lasting: re.Pattern[str]
@@ -97,6 +98,7 @@ def patterns() -> NumberPatterns:
         administrative=re.compile(_ADMINISTRATIVE, re.MULTILINE),
         axes=re.compile(_AXES),
         limit_before=re.compile(rf"(?:{_alternatives('thresholds', 'before')})[ \t]{{0,2}}$"),
+        change=re.compile(rf"(?:{_alternatives('thresholds', 'changes')})(?:了|约|大约)?[ \t]{{0,2}}$"),
         limit_after=re.compile(rf"{gap}(?:{_alternatives('thresholds', 'after')})"),
         reference=re.compile(_alternatives("thresholds", "reference")),
         lasting=re.compile("|".join(words("patterns.toml", "times", "duration_words"))),

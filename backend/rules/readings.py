@@ -127,6 +127,8 @@ class _Reader:
         if name == FOREIGN:
             return None
         per_minute = lead < number.start and number.unit in _BEATS and name != VALUE
+        if kind == "rate" and patterns().change.search(self.text[max(0, lead - 8) : lead]):
+            return None
         if kind == "rate" or per_minute:
             beats = _counted(self.text, lead) in self.beat_ends and max(number.amounts) <= _MOST_BEATS_PER_MINUTE
             return (VALUE, "beats-per-minute") if beats else (RATE, "rate")

@@ -61,6 +61,8 @@ def _is_whole(gap: re.Match[str], left: str, right: str, fits: Fits) -> bool:
     if gap["comma"] is not None:
         thousands = re.fullmatch(r"[0-9]{1,3}", left) and re.fullmatch(r"[0-9]{3}", right) and len(gap["comma"]) > 1
         decimal = gap["comma"] == "," and re.fullmatch(r"[0-9]", left) and re.fullmatch(r"[0-9]{1,2}", right)
+        if gap["comma"] == "," and re.fullmatch(r"[0-9]{1,2}", left) and re.fullmatch(r"[0-9]{2}", right):
+            return True  # 1,32: whatever was meant, it is no list of two readings that were written out
         joined = [left + right] if thousands else [f"{left}.{right}"] if decimal else []
     else:
         joined = [left + right, f"{left}.{right}"] if gap["point"] else [left + right]

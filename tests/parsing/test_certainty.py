@@ -2,6 +2,7 @@ import pytest
 
 from backend.ner.spans import Span
 from backend.parsing import parse
+from backend.rules import propose
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,29 @@ def test_a_span_that_a_model_puts_on_a_denied_finding_is_excluded():
 
     (finding,) = parse("未见房颤", [Span(2, 4, "DIAG", 0.91234, "model")], "3").diagnoses
     assert (finding.certainty, finding.source, finding.confidence) == ("excluded", "model", 0.9123)
+
+
+@pytest.mark.parametrize(
+    ("text", "excluded"),
+    [
+        ("室早、房早、室速均未见。", ["室早", "房早", "室速"]),
+        ("窦性心律，房颤、房扑均未记录到。", ["房颤", "房扑"]),
+        ("室早、房早都没有", ["室早", "房早"]),
+        ("房颤 | 无 | 室早 | 未见", ["房颤", "室早"]),
+        ("房颤（已排除）", ["房颤"]),
+        ("室速（阴性）", ["室速"]),
+        ("未见室性早搏、\n房性早搏及\n停搏。", ["室性早搏", "房性早搏", "停搏"]),
+        ("房早为0。", ["房早"]),
+        ("室早数 0", ["室早"]),
+        ("室早: 0/24h", ["室早"]),
+        ("室早占0.00%", ["室早"]),
+        ("室早占0.05%", []),
+        ("室早均为单发", []),
+        ("房颤、房扑均可见", []),
+        ("心包积液：无\n室早", []),
+    ],
+)
+def test_a_denial_reaches_what_it_is_said_of(text: str, excluded: list[str]) -> None:
+    report = parse(text, propose(text, ("HR", "VALUE", "TIME", "EVENT", "DIAG")), "rules-1")
+    found = [item for item in (*report.events, *report.diagnoses) if item.certainty == "excluded"]
+    assert [item.text for item in sorted(found, key=lambda item: item.start) if item.text != "心包积液"] == excluded

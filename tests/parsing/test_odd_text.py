@@ -185,3 +185,15 @@ def test_a_tear_anywhere_leaves_the_number_or_nothing(structured, template, valu
         found = [item.value for item in (*report.heart_rates, *report.measurements) if item.value is not None]
         assert found in ([], [value]), (digits[:at], digits[at:])
         assert [event.count for event in report.events if event.count is not None] in ([], [value])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["心率增加30次/分", "心率下降约40次/分", "心率较前减慢20次/分", "最快与最慢心率相差80次/分", "心率 1,32次/分"],
+)
+def test_a_change_or_a_number_that_is_set_off_wrongly_is_no_rate(structured, text):
+    assert not structured(text).heart_rates
+
+
+def test_a_rate_that_is_called_fast_stays_one(structured):
+    assert [rate.value for rate in structured("心率增快，约110次/分").heart_rates] == [110]

@@ -165,6 +165,11 @@ def test_smart_art_charts_and_headers_of_any_folder_are_named() -> None:
         (bytes.fromhex("d0cf11e0a1b11ae1"), "old"),
         (package("", "xl/workbook.xml"), "Excel"),
         (b"{\\rtf1\\ansi {\\deleted x}}", "deleted"),
+        (b"{\\rtf1\\ansi {\\upr{x}{\\*\\ud{\\u26410?\\u35265?}}}\\u25151?}", "alternative text"),
+        (
+            b"{\\rtf1\\ansi\\ansicpg1252 \\'ce\\'b4\\'bc\\'fb\\'ca\\'d2\\'cb\\'d9}",
+            "does not say how its text is encoded",
+        ),
         (package(p("")), "no text"),
         (package("", comments=p(VT)), "comments"),
     ],
