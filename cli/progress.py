@@ -41,5 +41,5 @@ class Teller:
         if "step" in fields:
             words = f"{self._stage}: step {fields['step']}/{fields['steps']}, loss {fields['loss']:.3f}"
             self._progress.update(self._task, total=fields["steps"], completed=fields["step"], description=words)
-            if not self._console.is_terminal:
+            if not self._console.is_terminal and "share" in fields:
                 self._milestones.reach(fields["share"], f"{words}, {left(fields['eta_seconds'])}")

@@ -83,24 +83,27 @@ class Timeline:
         self.entered, self.own = now, None
 
     def fields(self, eta: float | None = None) -> dict[str, Any]:
-        """Number of the stage, of how many, seconds left and share done of the whole; `eta` is the stage's own."""
+        """Number of the stage, of how many, seconds left and share done of the whole; `eta` is the stage's own.
+
+        The last two only where it is known how long the stage takes: a guess would have to be taken back.
+        """
         self.own = eta if eta is not None else self.own
         now, present = time.monotonic(), _kind(self.stage)
         spent = now - self.entered
+        places = {"stage_number": self.place + 1, "stages": len(self.stages)}
         guess = {**self.known, **self.took}
-        own = self.own if self.own is not None else max(0.0, guess.get(present, 0.0) - spent)
-        guess.setdefault(present, spent + own)
-        for alike in ("training", "cross-validation"):  # as many steps, before either is known
-            guess.setdefault(alike, guess.get("cross-validation", guess.get("training", 0.0)))
+        if self.own is not None:
+            guess.setdefault(present, spent + self.own)
+        for alike, other in (("training", "cross-validation"), ("cross-validation", "training")):  # as many steps
+            if alike not in guess and other in guess:
+                guess[alike] = guess[other]
+        if self.own is None and present not in guess:
+            return places
+        own = self.own if self.own is not None else max(0.0, guess[present] - spent)
         left = own + sum(guess.get(_kind(stage), 0.0) for stage in self.stages[self.place + 1 :])
         whole = now - self.began + left
         share = round((now - self.began) / whole, 3) if whole else 0.0
-        return {
-            "stage_number": self.place + 1,
-            "stages": len(self.stages),
-            "eta_seconds": round(left, 1),
-            "share": share,
-        }
+        return {**places, "eta_seconds": round(left, 1), "share": share}
 
 
 def staged(tell: Callable[..., None], timeline: Timeline) -> Callable[..., None]:

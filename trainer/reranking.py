@@ -327,7 +327,7 @@ class Reranking:
             words += f": report {self.step.done} of {self.step.total}"
         if eta is None and self.pace is None and stage in ("preparing", "ranking"):
             whole = {name: told for name, told in whole.items() if name not in ("eta_seconds", "share")}
-        else:
+        if "share" in whole:
             self.milestones.reach(whole["share"], f"{words}, {left(whole['eta_seconds'])}")
         fields = {"stage": stage, "version": self.version, **whole, "updated": time.time()}
         self.parts.queue.set_progress(self.project, "rank", fields)

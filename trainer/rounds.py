@@ -270,14 +270,15 @@ class Round:
         `eta_seconds` is the stage's own; what is published is that of the whole round and the ranking after it.
         """
         if "stage" in fields:
-            for name in ("step", "steps", "epoch", "loss"):
+            for name in ("step", "steps", "epoch", "loss", "eta_seconds", "share"):
                 self._progress.pop(name, None)
             self._timeline.enter(fields["stage"])
         whole = self._timeline.fields(fields.get("eta_seconds"))
         number, count = whole["stage_number"], whole["stages"]
         if "stage" in fields:
             self.log("enters", stage=fields["stage"], number_of=f"{number}/{count}")
-        self._milestones.reach(whole["share"], f"stage {number} of {count}, {left(whole['eta_seconds'])}")
+        if "share" in whole:
+            self._milestones.reach(whole["share"], f"stage {number} of {count}, {left(whole['eta_seconds'])}")
         self._progress.update({**fields, **whole}, updated=time.time())
         self.queue.set_progress(self.project, "retrain", self._progress)
 

@@ -25,6 +25,17 @@ def test_a_stage_without_steps_takes_as_long_as_the_last_time() -> None:
     assert timeline.fields()["eta_seconds"] == pytest.approx(5 + 20 + 20 + 30 + 1, abs=0.2)
 
 
+def test_nobody_guesses_how_long_the_first_of_its_kind_takes() -> None:
+    timeline = Timeline(STAGES, {})
+    timeline.enter("cross-validation, fold 1")
+    assert timeline.fields() == {"stage_number": 2, "stages": 5}
+    assert timeline.fields(10.0)["eta_seconds"] == pytest.approx(10 + 10 + 10, abs=0.2)
+    timeline.took["cross-validation"] = 10.0
+    timeline.enter("training")
+    timeline.took["cross-validation"] = 10.0
+    assert timeline.fields()["eta_seconds"] == pytest.approx(10, abs=0.2), "as many steps as a fold"
+
+
 def test_stages_that_are_left_out_or_not_foreseen_are_counted_right() -> None:
     timeline = Timeline(STAGES, {})
     timeline.enter("training")
