@@ -5,14 +5,16 @@
 - A word of doubt (考虑, 可能, 不除外 ...) makes what follows possible, up to the same end.
 - Behind a finding, 可能, 待排, 不除外, ? make the one right before possible; 除外, (-), 无 exclude it.
 - The word nearest before the finding decides; a word behind it decides over those before.
-- History, indication, advice and boilerplate say nothing: no finding is excluded there.
+- History, indication, advice and boilerplate say nothing: no finding is told as denied there. A span that a network
+  or a person put on history (既往房颤史, 病史：房颤) is excluded all the same: it is no finding of this tracing.
+- An empty box (☐房颤) excludes its words, whatever they say; so does a count of zero.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -20,27 +22,31 @@ from backend.parsing.layout import mentions
 from backend.parsing.report import Certainty
 from backend.parsing.resources import names
 from backend.rules.fold import fold
-from backend.rules.negation import boilerplate, clause_end, denied_after
-from backend.rules.resources import longest_first, table
+from backend.rules.boxes import mark_pattern, unticked
+from backend.rules.negation import Lists, Silence, boilerplate, clause_end_source, denied_after, is_history, scope_end
+from backend.rules.resources import any_of, table
 from backend.rules.resources import words as rule_words
 from backend.rules.trie import Trie
 
-_REACH = 120  # characters of a scope at most
-_BEHIND = re.compile(r"[ \t]*[(]?[ \t]*(?:图形|改变|表现)?")
+_BEHIND = re.compile(r"[ \t]*(?:\(|,(?=[^,。;\n]{0,4}伪差))?[ \t]*(?:图形|改变|表现)?")
 _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]①-⑳]|\.(?![0-9]))|[ \t]+|请|建议")
 _ITEM = r"[①-⑳]|\.(?![0-9])|(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"  # a new sentence, or a new item of a list
 _NOT_EXCLUDED = ("除外", "排除", "excluded", "rule out")
 _QUALIFIER_REACH = 16
-# 房早为0, 室早数 0, 室早: 0/24h, 室早占0.00%: there was none.
+# 房早为0, 室早数 0, 室早[0]次, 室早: 0/24h, 室早占0.00%, 零次房早: there was none.
 _ENDED = r"(?=[ \t]*(?:$|[,。;、\n\r)|]))"
-_NONE = r"[0零][ \t]*(?:次|个|阵)?(?:/[0-9.]{1,4}h)?"
+_ZERO = r"(?:\[[ \t]?[0零〇][ \t]?\]|\([ \t]?[0零〇][ \t]?\)|[0零〇])"
+_NONE = rf"{_ZERO}[ \t]*(?:次|个|阵)?(?:/[0-9.]{{1,4}}h)?"
 _NONE_OF_IT = re.compile(
     rf"[ \t]*(?:(?:总?次?数|数量)?[ \t]*(?:为|[:=])|总?次?数|数量)[ \t]*{_NONE}{_ENDED}"
+    rf"|[ \t]*[:=]?[ \t]*{_ZERO}[ \t]*(?:次|个|阵|对)(?![/每])"
     r"|[ \t]*(?:负荷|占比|占)?[:=]?[ \t]*0(?:\.0{1,3})?%"
 )
+# Before a finding only where nothing stands before that it could count: not 室速0次 房早5次.
+_NONE_BEFORE = re.compile(rf"(?:^|[,。;、\n\r(]|共|计|见|有|记录到)[ \t]*{_ZERO}[ \t]*(?:次|个|阵|对)[ \t]*的?$")
+_ZERO_REACH = 16
 _DEGREES = r"[一二三四ⅰ-ⅳi0-9]+[度°]及?或?以上的?"
 _LIMIT_UNIT = r"(?:秒|s|ms|毫秒|次/分|阵|个)?(?:以上)?的?"
-Lists = Mapping[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -51,16 +57,24 @@ class Certainties:
 
     def at(self, start: int, end: int) -> Certainty:
         """Certainty of the finding at `text[start:end]`."""
+        if self._unticked.covers(start):
+            return "excluded"
         if self._doubted_behind(end):
             return "possible"
-        if denied_after(self.text, end) or _cues().excluding.match(self.text, end) or _NONE_OF_IT.match(self.text, end):
+        if self._denied_by_neighbours(start, end) or is_history(self.text, end):
             return "excluded"
         match self._scope(start):
             case "doubt":
                 return "possible"
-            case "negation":
+            case "negation" | "history":
                 return "excluded"
         return "stated"
+
+    def _denied_by_neighbours(self, start: int, end: int) -> bool:
+        if denied_after(self.text, end) or _cues().excluding.match(self.text, end):
+            return True
+        none_before = _NONE_BEFORE.search(self.text[max(0, start - _ZERO_REACH) : start])
+        return none_before is not None or _NONE_OF_IT.match(self.text, end) is not None
 
     def _doubted_behind(self, end: int) -> bool:
         """Whether a word of doubt stands right behind `end` and nothing follows that it could belong to."""
@@ -72,7 +86,8 @@ class Certainties:
 
     def excluded(self, start: int, end: int) -> bool:
         """Whether the report itself denies the finding: not in history, advice or boilerplate."""
-        return self._scope(start) != "silent" and self.at(start, end) == "excluded"
+        silent = self._scope(start) in ("silent", "history") or is_history(self.text, end)
+        return not silent and self.at(start, end) == "excluded"
 
     def with_qualifier(self, start: int) -> int:
         """Start of a denied finding with the limit that belongs to it: 大于2.0秒的停搏, 二度及以上房室传导阻滞."""
@@ -83,7 +98,7 @@ class Certainties:
     @property
     def may_deny(self) -> bool:
         """Whether the text has any word that can deny a finding."""
-        return _cues().denying.search(self.text) is not None
+        return _cues().denying.search(self.text) is not None or mark_pattern().search(self.text) is not None
 
     def denials(self) -> list[tuple[int, int]]:
         """Where each word of negation stands, half-open."""
@@ -96,6 +111,10 @@ class Certainties:
             if scope.start <= position < scope.end:
                 return scope.kind
         return ""
+
+    @cached_property
+    def _unticked(self) -> Silence:
+        return Silence.of(unticked(self.text))
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -115,22 +134,22 @@ class Certainties:
             elif kind == "none" or end <= silent:
                 continue
             else:
-                name = {"heading": "silent", "purpose": "negation"}.get(kind, kind)
-                scope = _Scope(start, end, self._end(end, kind), name)
-            silent = max(silent, scope.end) if scope.kind == "silent" else silent
+                name = {"heading": "history", "purpose": "negation", "prefix": "negation"}.get(kind, kind)
+                scope = _Scope(start, end, self._end(start, end, kind), name)
+            silent = max(silent, scope.end) if scope.kind in ("silent", "history") else silent
             yield scope
 
-    def _end(self, start: int, kind: str) -> int:
+    def _end(self, cue: int, start: int, kind: str) -> int:
         cues = _cues()
-        limit = min(len(self.text), start + _REACH)
-        end = clause_end(cues.sentence_ends if kind == "heading" else cues.clause_ends, self.text, start, limit)
-        opener = cues.opens.search(self.text, start, end) if kind in ("negation", "doubt") else None
-        return opener.start() if opener else end
+        if kind == "prefix":
+            return start + 1
+        ends = cues.sentence_ends if kind == "heading" else cues.clause_ends
+        return scope_end(self.text, cue, start, kind, ends, cues.opens)
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A half-open range in which findings are of one kind (doubt, negation, silent); what opens it begins at `cue`."""
+    """A half-open range in which findings are of one kind (doubt, negation, history, silent); what opens it begins at `cue`."""
 
     cue: int
     start: int
@@ -156,14 +175,15 @@ def _cues() -> _Cues:
     negation, silent = context["negation"], context["silent"]
     after = [*((word, "none") for word in doubt["not_doubt"]), *((word, "doubt") for word in doubt["after"])]
     opens = set(map(fold, negation["opens"])).difference(map(fold, doubt["before"]))
-    limits = _any(rule_words("patterns.toml", "thresholds", "before"))
+    denying = [word for key in ("before", "prefixes", "after", "answers", "over") for word in negation[key]]
+    limits = any_of(rule_words("patterns.toml", "thresholds", "before"))
     return _Cues(
         openers=Trie((fold(word), kind) for word, kind in _openers(negation, silent, doubt)),
         after=Trie((fold(word), kind) for word, kind in after),
-        excluding=re.compile(rf"(?:{_any(doubt['excluding'])})(?:[,。;\n\r)]|$)"),
-        denying=re.compile(_any([*negation["before"], *negation["after"], *doubt["excluding"]])),
-        opens=re.compile(_any(opens)),
-        clause_ends=re.compile(f"[{re.escape(fold(negation['ends']))}]|{_ITEM}"),
+        excluding=re.compile(rf"(?:{any_of(doubt['excluding'])})(?:[,。;\n\r)]|$)"),
+        denying=re.compile(f"{any_of([*denying, *doubt['excluding']])}|[0零〇]"),
+        opens=re.compile(any_of(opens)),
+        clause_ends=re.compile(f"{clause_end_source()}|{_ITEM}"),
         sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]|{_ITEM}"),
         qualifier=re.compile(rf"(?:(?:{limits})[ \t]*[0-9.]+[ \t]*{_LIMIT_UNIT}|{_DEGREES})$"),
     )
@@ -174,12 +194,10 @@ def _openers(negation: Lists, silent: Lists, doubt: Lists) -> Iterator[tuple[str
     # 不除外, 难以排除: the rules only know that they are no negation; here they are doubt. 待排除, 需排除 are advice.
     not_excluded = [word for word in negation["not_negation"] if word.endswith(_NOT_EXCLUDED)]
     yield from ((word, "doubt") for word in (*not_excluded, *doubt["before"]) if not word.startswith(("需", "待")))
-    yield from ((word, "none") for word in (*doubt["not_doubt"], *negation["not_negation"]))
+    yield from ((word, "none") for word in (*doubt["not_doubt"], *negation["not_negation"], *silent["not_history"]))
     yield from ((word, "negation") for word in negation["before"])
+    yield from ((word, "prefix") for word in negation["prefixes"])
     yield from ((word, "purpose") for word in doubt["excluding"])
     yield from ((word, "silent") for word in silent["advice"])
+    yield from ((word, "history") for word in silent["history"])
     yield from ((word + colon, "heading") for word in silent["headings"] for colon in (":", " :"))
-
-
-def _any(strings: Iterable[str]) -> str:
-    return "|".join(map(re.escape, longest_first(map(fold, strings))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -25,3 +26,8 @@ def words(name: str, section: str, key: str) -> list[str]:
 def longest_first(strings: Iterable[str]) -> list[str]:
     """Distinct strings, the longest first, so that an alternation of them matches greedily."""
     return sorted(set(strings), key=lambda word: (-len(word), word))
+
+
+def any_of(strings: Iterable[str]) -> str:
+    """Regular expression of any of the strings, folded, the longest first."""
+    return "|".join(map(re.escape, longest_first(map(fold, strings))))
