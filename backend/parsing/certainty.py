@@ -21,8 +21,8 @@ from functools import cache, cached_property
 from backend.parsing.layout import mentions
 from backend.parsing.report import Certainty
 from backend.parsing.resources import names
-from backend.rules.fold import fold
 from backend.rules.boxes import mark_pattern, unticked
+from backend.rules.fold import fold
 from backend.rules.negation import Lists, Silence, boilerplate, clause_end_source, denied_after, is_history, scope_end
 from backend.rules.resources import any_of, table
 from backend.rules.resources import words as rule_words
@@ -33,6 +33,8 @@ _STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]①-⑳]|\.(?![0-9])
 _ITEM = r"[①-⑳]|\.(?![0-9])|(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"  # a new sentence, or a new item of a list
 _NOT_EXCLUDED = ("除外", "排除", "excluded", "rule out")
 _QUALIFIER_REACH = 16
+# What opens a scope -> its kind, where they differ.
+_SCOPE_OF = {"heading": "silent", "history heading": "history", "purpose": "negation", "prefix": "negation"}
 # 房早为0, 室早数 0, 室早[0]次, 室早: 0/24h, 室早占0.00%, 零次房早: there was none.
 _ENDED = r"(?=[ \t]*(?:$|[,。;、\n\r)|]))"
 _ZERO = r"(?:\[[ \t]?[0零〇][ \t]?\]|\([ \t]?[0零〇][ \t]?\)|[0零〇])"
@@ -134,7 +136,7 @@ class Certainties:
             elif kind == "none" or end <= silent:
                 continue
             else:
-                name = {"heading": "history", "purpose": "negation", "prefix": "negation"}.get(kind, kind)
+                name = _SCOPE_OF.get(kind, kind)
                 scope = _Scope(start, end, self._end(start, end, kind), name)
             silent = max(silent, scope.end) if scope.kind in ("silent", "history") else silent
             yield scope
@@ -143,13 +145,16 @@ class Certainties:
         cues = _cues()
         if kind == "prefix":
             return start + 1
-        ends = cues.sentence_ends if kind == "heading" else cues.clause_ends
+        ends = cues.sentence_ends if kind.endswith("heading") else cues.clause_ends
         return scope_end(self.text, cue, start, kind, ends, cues.opens)
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A half-open range in which findings are of one kind (doubt, negation, history, silent); what opens it begins at `cue`."""
+    """A half-open range in which findings are of one kind; what opens it begins at `cue`.
+
+    The kinds: doubt, negation, history, silent.
+    """
 
     cue: int
     start: int
@@ -181,7 +186,7 @@ def _cues() -> _Cues:
         openers=Trie((fold(word), kind) for word, kind in _openers(negation, silent, doubt)),
         after=Trie((fold(word), kind) for word, kind in after),
         excluding=re.compile(rf"(?:{any_of(doubt['excluding'])})(?:[,。;\n\r)]|$)"),
-        denying=re.compile(f"{any_of([*denying, *doubt['excluding']])}|[0零〇]"),
+        denying=re.compile(any_of([*denying, *doubt["excluding"]])),
         opens=re.compile(any_of(opens)),
         clause_ends=re.compile(f"{clause_end_source()}|{_ITEM}"),
         sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]|{_ITEM}"),
@@ -201,3 +206,4 @@ def _openers(negation: Lists, silent: Lists, doubt: Lists) -> Iterator[tuple[str
     yield from ((word, "silent") for word in silent["advice"])
     yield from ((word, "history") for word in silent["history"])
     yield from ((word + colon, "heading") for word in silent["headings"] for colon in (":", " :"))
+    yield from ((word + colon, "history heading") for word in silent["history_headings"] for colon in (":", " :"))

@@ -1,4 +1,4 @@
-"""Findings that the report denies: 未见房颤, 除外心肌梗死, 无ST-T改变, ST段无明显偏移.
+"""Findings that the report denies: 未见房颤, 除外心肌梗死, 无ST-T改变, ST段无明显偏移, 无ST段抬高、压低.
 
 Annotation guidelines leave them without a span, so they are looked up in the lexicon of the rules.
 """
@@ -20,7 +20,12 @@ from backend.rules.negation import FINDING_LABELS
 
 _SUBJECT_REACH = 12  # characters before a negation that its subject may take
 _SHAPES = re.compile(r"[^,。;\n\r]{2,16}")
-_SHAPE = re.compile(r"(?:明显|显著|明确|确切|动态)*([^、及或和与/]{2,6})[、及或和与/]?")
+_QUALITY = r"(?:明显|显著|明确|确切|动态)*"
+_SHAPE = re.compile(rf"{_QUALITY}([^、及或和与/]{{2,6}})[、及或和与/]?")
+# What joins a further shape to a finding; group 1 ends where the name of the shape begins, its blank included.
+_NEXT_SHAPE = re.compile(rf"([ \t]?[、及或和与/][ \t]?{_QUALITY}|[ \t](?:or|and)(?=[ \t]))[ \t]?")
+_AMOUNT = re.compile(r"[ \t]*[0-9]")
+_LONGEST_SHAPE = 12  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,22 @@ def _named(text: str, certainties: Certainties) -> Iterator[Denial]:
             start = certainties.with_qualifier(finding.start)
             name = text[start : finding.start] + canonical(text[finding.start : finding.end])
             yield Denial(start, finding.end, finding.label, name, finding.family.score)
+            yield from _further_shapes(text, certainties, finding)
+
+
+def _further_shapes(text: str, certainties: Certainties, finding: lexicon.Finding) -> Iterator[Denial]:
+    """压低 in 无ST段抬高、压低: what else the wave of a denied finding does not do."""
+    folded, end = certainties.text, finding.end
+    wave = _waves().search(folded, finding.start, finding.end)
+    while wave and (joint := _NEXT_SHAPE.match(folded, end)):
+        start = joint.end()
+        found = lexicon.find(wave[0] + folded[joint.end(1) : start + _LONGEST_SHAPE])
+        end = joint.end(1) + found[0].end - len(wave[0]) if found and found[0].start == 0 else 0
+        of_its_own = any(other.start == 0 for other in lexicon.find(folded[start : start + _LONGEST_SHAPE]))
+        if of_its_own or end <= start or _AMOUNT.match(folded, end) or not certainties.excluded(start, end):
+            return
+        name = canonical(text[slice(*wave.span())] + text[joint.end(1) : end])
+        yield Denial(start, end, found[0].label, name, found[0].family.score)
 
 
 def _discontinuous(text: str, certainties: Certainties) -> Iterator[Denial]:
@@ -75,5 +96,10 @@ def _discontinuous(text: str, certainties: Certainties) -> Iterator[Denial]:
 
 @cache
 def _subjects() -> re.Pattern[str]:
+    return re.compile(rf"({_waves().pattern})(?:形态|均|亦|也)?$")
+
+
+@cache
+def _waves() -> re.Pattern[str]:
     waves = "|".join(map(re.escape, words("discontinuous", "subjects")))
-    return re.compile(rf"(?<![a-z])({waves})(?:形态|均|亦|也)?$")
+    return re.compile(rf"(?<![a-z])(?:{waves})")

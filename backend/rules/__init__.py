@@ -11,6 +11,7 @@
     torn         numbers that are parts of one
     tables       bare numbers in columns
     negation     where findings do not count                       context.toml
+    boxes        check boxes of forms: what is not ticked          context.toml
     exercise     which ST changes exercise induced                 context.toml
     memory       strings that annotators labelled
     proposals    all of it put together into disjoint spans

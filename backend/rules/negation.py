@@ -23,12 +23,14 @@ Lists = Mapping[str, list[str]]
 _REACH = 120  # characters a scope spans at most: clauses are short, and it bounds the work
 _LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"
 _FULL_STOP = r"(?<=[a-z\u4e00-\u9fff)])\.(?=[\s\u4e00-\u9fff]|$)"  # of English, or typed for 。; no decimal point
-_SEPARATOR = r"[:=|]|-{1,2}(?=[ \t])"
+_SEPARATOR = r":(?:[ \t]{0,4}\r?\n)?|[=|]|-{1,2}(?=[ \t])"
 _AFTER_GAP = re.compile(rf"(?:\([a-z0-9]{{1,12}}\))?(?P<set_apart>[ \t]{{0,4}}(?:{_SEPARATOR}|[为系是])?[ \t]{{0,4}})")
 _LIST_GOES_ON = ("、", "及", "和", "或", "与")
 _FIELD = r"[ \t](?=[\u4e00-\u9fff][^\s:,、。;|]{0,11}[ \t]?:(?![0-9]))"  # 房颤：无 房扑：有
-_STATEMENT_END = re.compile(r"[ \t]*(?:$|[,。;!?、\n\r|)\]])|[ \t]{1,8}")
-_ANSWER_END = re.compile(rf"[ \t]*(?:$|[,。;!?、\n\r|)\]]|\.(?![0-9]))|[ \t]{{2,8}}|\t|{_FIELD}")
+_END = r"[ \t]*(?:$|[,。;!?、\n\r|)\]]|\.(?![0-9]))"
+_STATEMENT_END = re.compile(rf"{_END}|[ \t]{{1,8}}")
+_ANSWER_END = re.compile(rf"{_END}|[ \t]{{2,8}}|\t|{_FIELD}")
+_HISTORY_TOLD = r"(?<!既往)(?<!既往病)史[ \t]"  # 既往房颤史 室早3次
 _LASTING_REACH = 40  # characters of the longest finding that no list denies
 
 
@@ -181,7 +183,7 @@ def _cues() -> _Cues:
         lasting=re.compile(rf"(?:{any_of(negation['lasting'])})$"),
         leads_in=tuple(map(fold, negation["leads_in"])),
         unfinished=frozenset(map(fold, negation["unfinished"])),
-        present=re.compile(any_of(silent["present"])),
+        present=re.compile(rf"{any_of(silent['present'])}|{_HISTORY_TOLD}"),
         opens=re.compile(any_of(negation["opens"])),
         clause_ends=re.compile(f"{clause_end_source()}|{_LIST_NUMBER}|{_FULL_STOP}"),
         sentence_ends=re.compile(f"[{re.escape(fold(silent['ends']))}]|{_FULL_STOP}"),
@@ -191,12 +193,13 @@ def _cues() -> _Cues:
 
 def _openers(negation: Lists, silent: Lists) -> Iterator[tuple[str, str]]:
     """Words that open a scope, and its kind; the first of two equal words wins."""
+    headings = [*silent["headings"], *silent["history_headings"]]
     yield from ((fold(word), "none") for word in (*negation["not_negation"], *silent["not_history"]))
     yield from ((fold(word), "negation") for word in negation["before"])
     yield from ((fold(word), "prefix") for word in negation["prefixes"])
     yield from ((fold(word), "advice") for word in silent["advice"])
     yield from ((fold(word), "history") for word in silent["history"])
-    yield from ((fold(word) + colon, "heading") for word in silent["headings"] for colon in (":", " :"))
+    yield from ((fold(word) + colon, "heading") for word in headings for colon in (":", " :"))
     yield from ((fold(word), "title") for word in silent["titles"])
 
 
