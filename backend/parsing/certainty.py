@@ -36,7 +36,7 @@ _QUALIFIER_REACH = 16
 # What opens a scope -> its kind, where they differ.
 _SCOPE_OF = {"heading": "silent", "history heading": "history", "purpose": "negation", "prefix": "negation"}
 # 房早为0, 室早数 0, 室早[0]次, 室早: 0/24h, 室早占0.00%, 零次房早: there was none.
-_ENDED = r"(?=[ \t]*(?:$|[,。;、\n\r)|]))"
+_ENDED = r"(?=[ \t]*(?:$|[,。;、\n\r)|])|[ \t]+[^\s:,、。;|]{1,12}[ \t]?:)"
 _ZERO = r"(?:\[[ \t]?[0零〇][ \t]?\]|\([ \t]?[0零〇][ \t]?\)|[0零〇])"
 _NONE = rf"{_ZERO}[ \t]*(?:次|个|阵)?(?:/[0-9.]{{1,4}}h)?"
 _NONE_OF_IT = re.compile(

@@ -16,6 +16,7 @@ from backend.rules.resources import table
 
 _REACH = 40  # characters of the words of a box at most
 _IN_NUMBERS = frozenset("×○")  # 3×室早, 二○次: no box beside a number
+_BULLETS, _CHOSEN = "○◯", "●◉"
 _NUMERALS = "0-9零〇○一二三四五六七八九十百千万"
 # One piece of the words of a box. A blank between Han characters ends them, and so does a mark of punctuation.
 _PIECE = r"(?:\([^()\n]{1,16}\)|[^\s,。;!?|:()]|(?<=[a-z0-9])[ \t](?=[^\s|])|(?<=[^\s|:])[ \t](?=[a-z0-9(]))"
@@ -61,7 +62,8 @@ def unticked(text: str) -> list[tuple[int, int]]:
 
 
 def _boxes(text: str) -> Iterator[_Box]:
-    marks = list(mark_pattern().finditer(text))
+    radio = any(sign in text for sign in _CHOSEN)
+    marks = [mark for mark in mark_pattern().finditer(text) if radio or mark[0] not in _BULLETS]
     trailing = _trailing_lines(text, marks)
     for i, mark in enumerate(marks):
         floor = marks[i - 1].end() if i else 0

@@ -86,7 +86,7 @@ def _ends(text: str, end: int) -> list[int]:
 def _denied_right_after(text: str, end: int) -> bool:
     gap = _AFTER_GAP.match(text, end)
     starts = [(gap.end(), bool(gap["set_apart"])) if gap else (end, False)]
-    if text[starts[0][0] : starts[0][0] + 1] == "(":  # (已排除)
+    if text[starts[0][0] : starts[0][0] + 1] in ("(", "["):  # (已排除)
         starts.append((starts[0][0] + 1, True))
     for start, set_apart in starts:
         cue, answer = _cues().after.longest(text, start), _cues().answers.longest(text, start)
@@ -178,7 +178,7 @@ def _cues() -> _Cues:
         openers=Trie(_openers(negation, silent)),
         after=Trie((fold(word), kind) for word, kind in after),
         answers=Trie((fold(word), True) for word in negation["answers"]),
-        history_after=re.compile(any_of(silent["history_after"])),
+        history_after=re.compile(rf"(?<![烟酒族术药敏育婚])(?:{any_of(silent['history_after'])})"),
         listed=re.compile(_list_source(negation, silent)),
         lasting=re.compile(rf"(?:{any_of(negation['lasting'])})$"),
         leads_in=tuple(map(fold, negation["leads_in"])),
@@ -206,7 +206,7 @@ def _openers(negation: Lists, silent: Lists) -> Iterator[tuple[str, str]]:
 def _list_source(negation: Lists, silent: Lists) -> str:
     """The rest of a list behind its first item: 、房早及室速; a word of negation or of a new statement ends it."""
     ends = [*negation["before"], *negation["after"], *negation["opens"], *negation["over"], *silent["history_after"]]
-    han = any_of(word for word in (*ends, "均", "都", "皆", "亦", "也") if not word.isascii())
+    han = any_of(word for word in (*ends, "均", "都", "皆", "亦", "也", "有") if not word.isascii())
     latin = any_of(word for word in ends if word.isascii() and word.isalpha())
     stop = rf"{han}|(?<![a-z])(?:{latin}|and|or)(?![a-z])|{boxes.mark_pattern().pattern}"
     char = r"[^、及和或与/,.:。;!?|\s0-9()\[\]]|[0-9](?=[度°型相])|(?<=[a-z])[ ](?=[a-z])"
