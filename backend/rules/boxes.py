@@ -18,6 +18,7 @@ _REACH = 40  # characters of the words of a box at most
 _IN_NUMBERS = frozenset("×○")  # 3×室早, 二○次: no box beside a number
 _BULLETS, _CHOSEN = "○◯", "●◉"
 _NUMERALS = "0-9零〇○一二三四五六七八九十百千万"
+_GAP = 4  # blanks between a colon and a box
 # One piece of the words of a box. A blank between Han characters ends them, and so does a mark of punctuation.
 _PIECE = r"(?:\([^()\n]{1,16}\)|[^\s,。;!?|:()]|(?<=[a-z0-9])[ \t](?=[^\s|])|(?<=[^\s|:])[ \t](?=[a-z0-9(]))"
 _AFTER = re.compile(rf"[ \t]*\|?[ \t]*({_PIECE}{{1,{_REACH}}})")
@@ -83,7 +84,7 @@ def _words_before(text: str, floor: int, end: int) -> tuple[int, int] | None:
 def _is_behind(text: str, mark: re.Match[str], after: re.Match[str], line_trails: bool) -> bool:
     """Whether a box between two words belongs to the one before it."""
     touches_before, touches_after = text[mark.start() - 1] not in " \t|:=", text[mark.end()] not in " \t|"
-    if ":" in text[mark.start() - 4 : mark.start()].rstrip()[-1:]:
+    if text[max(0, mark.start() - _GAP) : mark.start()].rstrip().endswith(":"):
         # 房颤：□ 房扑：√, but 诊断：□房颤 √房扑
         return line_trails or text[after.end() : after.end() + 1] == ":"
     return touches_before if touches_before != touches_after else line_trails
