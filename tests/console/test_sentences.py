@@ -124,6 +124,19 @@ def test_a_suspect_is_told_by_its_labels(label: str, expected: str) -> None:
     assert latin(sentences.suspect({"label": label, "expected": expected})) <= {"DIAG", "EVENT"}
 
 
+BACKEND = [site.ROOT / "backend" / name for name in ("parsing/documents.py", "parsing/word.py")]
+OUTAGES = re.compile(r'Unavailable\(\s*"([^"]+)"')
+SAID = {
+    *re.findall(r'(?:BadRequest|TooLarge)\(\s*"([^"]+)"', "\n".join(path.read_text("utf-8") for path in BACKEND)),
+    *(what for path in (site.ROOT / "backend").rglob("*.py") for what in OUTAGES.findall(path.read_text("utf-8"))),
+}
+
+
+@pytest.mark.parametrize("what", sorted(SAID))
+def test_what_a_document_lacks_and_what_cannot_be_reached_is_chinese(what: str) -> None:
+    assert sentences.error(what)[0] != sentences.error("A new thing")[0]
+
+
 def test_an_error_that_is_not_known_has_a_chinese_heading_and_is_quoted() -> None:
     assert sentences.error("A new thing", "`7`", 400) == ("请求有误", "原文：`A new thing: '7'`")
     assert not latin("".join(sentences.error("A new thing", "x")))
