@@ -26,6 +26,9 @@ from backend.ner.spans import Span
 from backend.ranking.control import behind
 from backend.ranking.copies import bare_spans, report_key, spans_in
 
+AT_ONCE = 200
+"""Texts that are renewed in one transaction: it begins anew whenever a webhook writes meanwhile."""
+
 R = TypeVar("R")
 
 
@@ -73,8 +76,15 @@ class AnnotatedTexts:
 
         `known` is what was kept before they were read: what changed since is newer than they are, and stays.
         """
-        said = {answer.annotation: answer for answer in answers}
-        self._change(project, {**dict.fromkeys(known.keys() - said.keys()), **said}, known)
+        by_text: dict[int, dict[int, Answer | None]] = {}
+        for answer in answers:
+            by_text.setdefault(answer.key, {})[answer.annotation] = answer
+        for number in known.keys() - {answer.annotation for answer in answers}:
+            by_text.setdefault(known[number].key, {})[number] = None
+        texts = list(by_text.values())
+        for start in range(0, len(texts), AT_ONCE):
+            part = texts[start : start + AT_ONCE]
+            self._change(project, {number: new for text in part for number, new in text.items()}, known)
 
     def known(self, project: str) -> dict[int, Answer]:
         """The answers by their annotations; none where nothing was annotated, or Redis was emptied."""
