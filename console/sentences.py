@@ -85,6 +85,11 @@ ERRORS = {
     "The Labels tag": ("标注配置不可用：没有固定的标签，不做预测", "`ecgal doctor` 说明原因。"),
     "No Labels tag": ("标注配置不可用：没有标注文本的 Labels，不做预测", "`ecgal doctor` 说明原因。"),
     "The training diverged": ("训练发散", "请换一个随机种子，或减少步数。"),
+    "The project is not connected": ("项目未连接 Label Studio", "请用 `ecgal connect` 连接。"),
+    "Project ": ("项目已结束", "请用 `ecgal connect` 重新连接。"),
+    "round ": ("训练进程每次运行都被终止", "可能内存不足，训练进程的日志中记有原因。"),
+    "rank-": ("排序进程每次运行都被终止", "可能内存不足，排序进程的日志中记有原因。"),
+    "shard-": ("排序进程每次运行都被终止", "可能内存不足，排序进程的日志中记有原因。"),
     "unexpected": ("出现意外错误", "训练进程的日志中记有位置。"),
 }
 """How an error of the backend begins -> what it says, and what to do."""
