@@ -1,21 +1,23 @@
 """What annotators said of each text: an unlabelled copy of an annotated report is prefilled from here.
 
-Webhooks keep it up to date, each round and a ranking that finds nothing write it anew. No report text is kept: a key
-of 64 bits and ranges of the text without white space (`backend.ranking.copies`) stand for it.
+Webhooks keep it up to date, each round and a ranking that finds nothing write it anew; each change is one transaction.
+No report text is kept: a key of 64 bits and ranges of the text without white space (`backend.ranking.copies`) stand
+for it.
 
-Keys, per project: `ecg:{id}:annotated` (hash, annotation -> task, text key, spans), `ecg:{id}:annotated:by` (hash,
-text key -> the annotation that counts), `ecg:{id}:annotated:changed` (set of the text keys whose answer changed since
-`trainer.proposing` took them).
+Keys, per project: `ecg:{id}:annotated` (hash, annotation -> text key), `ecg:{id}:annotated:said` (hash, text key ->
+annotation, task and spans of each answer, the one that counts last), `ecg:{id}:annotated:changed` (set of the text
+keys whose answer changed since `trainer.proposing` took them).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from backend.errors import Unavailable
@@ -23,6 +25,9 @@ from backend.ner.prediction import Prediction
 from backend.ner.spans import Span
 from backend.ranking.control import behind
 from backend.ranking.copies import bare_spans, report_key, spans_in
+
+AT_ONCE = 200
+"""Texts that are renewed in one transaction: it begins anew whenever a webhook writes meanwhile."""
 
 R = TypeVar("R")
 
@@ -55,27 +60,36 @@ class AnnotatedTexts:
 
     def put(self, project: str, answers: Sequence[Answer]) -> None:
         """Keep the answers; of several to one text the last counts."""
-        if answers:
-            _asking(lambda: self._write(project, answers))
+        self._change(project, {answer.annotation: answer for answer in answers})
 
     def forget(self, project: str, annotations: Iterable[int]) -> None:
         """Take answers back: skipped, made a draft, deleted. Another answer to the text counts again."""
-        if gone := set(annotations):
-            _asking(lambda: self._forget(project, gone))
+        self._change(project, dict.fromkeys(annotations))
 
     def forget_tasks(self, project: str, tasks: Iterable[int]) -> None:
         """Take back what was said of these tasks: they are gone."""
         gone = set(tasks)
-        self.forget(project, [one.annotation for one in _asking(lambda: self._all(project)) if one.task in gone])
+        self.forget(project, [number for number, one in self.known(project).items() if one.task in gone])
 
-    def renew(self, project: str, answers: Sequence[Answer], known: Collection[int]) -> None:
-        """Keep these answers, and of the annotations `known` before they were read no other."""
-        self.put(project, answers)
-        self.forget(project, set(known) - {answer.annotation for answer in answers})
+    def renew(self, project: str, answers: Sequence[Answer], known: Mapping[int, Answer]) -> None:
+        """Keep these answers and no other.
 
-    def known(self, project: str) -> set[int]:
-        """Numbers of the annotations that are kept; none where nothing was annotated, or Redis was emptied."""
-        return {int(number) for number in _asking(lambda: self._numbers(project))}
+        `known` is what was kept before they were read: what changed since is newer than they are, and stays.
+        """
+        by_text: dict[int, dict[int, Answer | None]] = {}
+        for answer in answers:
+            by_text.setdefault(answer.key, {})[answer.annotation] = answer
+        for number in known.keys() - {answer.annotation for answer in answers}:
+            by_text.setdefault(known[number].key, {})[number] = None
+        texts = list(by_text.values())
+        for start in range(0, len(texts), AT_ONCE):
+            part = texts[start : start + AT_ONCE]
+            self._change(project, {number: new for text in part for number, new in text.items()}, known)
+
+    def known(self, project: str) -> dict[int, Answer]:
+        """The answers by their annotations; none where nothing was annotated, or Redis was emptied."""
+        stored: dict[Any, Any] = _asking(lambda: self.redis.hgetall(f"{_key(project)}:said"))
+        return {one.annotation: one for key, raw in stored.items() for one in _answers(int(key), raw)}
 
     def take_changed(self, project: str, most: int) -> list[int]:
         """Keys of at most so many texts whose answer changed, which are told once; `tell_changed` gives them back."""
@@ -89,55 +103,50 @@ class AnnotatedTexts:
 
     def of(self, project: str, texts: Sequence[str]) -> list[Answer | None]:
         """For each text what was said of it or of a copy."""
-        return _asking(lambda: self._read(project, [report_key(text) for text in texts])) if texts else []
+        keys = [report_key(text) for text in texts]
+        raws: Any = _asking(lambda: self.redis.hmget(f"{_key(project)}:said", list(map(str, keys)))) if keys else []
+        return [_answers(key, raw)[-1] if raw else None for key, raw in zip(keys, raws, strict=True)]
 
-    def _read(self, project: str, keys: Sequence[int]) -> list[Answer | None]:
-        numbers: Any = self.redis.hmget(f"{_key(project)}:by", [str(key) for key in keys])
-        found = [number for number in numbers if number is not None]
-        raws: Any = self.redis.hmget(_key(project), found) if found else []
-        answers = {int(number): _answer(number, raw) for number, raw in zip(found, raws, strict=True) if raw}
-        found_answers = [None if number is None else answers.get(int(number)) for number in numbers]
-        # An annotation whose report was edited since speaks of another text.
-        return [one if one and one.key == key else None for key, one in zip(keys, found_answers, strict=True)]
+    def _change(
+        self, project: str, new: Mapping[int, Answer | None], known: Mapping[int, Answer] | None = None
+    ) -> None:
+        """Keep what is new of each annotation, None for nothing; with `known` only where that is still what is kept."""
+        name = _key(project)
 
-    def _numbers(self, project: str) -> list[Any]:
-        found: Any = self.redis.hkeys(_key(project))
-        return list(found)
+        def change(pipe: Pipeline) -> None:
+            there: Any = pipe.hmget(name, list(map(str, new)))
+            keys = {int(key) for key in there if key} | {answer.key for answer in new.values() if answer}
+            raws: Any = pipe.hmget(f"{name}:said", list(map(str, keys))) if keys else []
+            before = {key: _answers(key, raw) for key, raw in zip(keys, raws, strict=True)}
+            now = {one.annotation: one for answers in before.values() for one in answers}
+            changes = {n: new[n] for n in new if known is None or now.get(n) == known.get(n)}
+            pipe.multi()
+            _store(pipe, name, before, changes, newest=known is None)
 
-    def _all(self, project: str) -> list[Answer]:
-        stored: dict[Any, Any] = self.redis.hgetall(_key(project))
-        return [_answer(number, raw) for number, raw in stored.items()]
+        if new:
+            _asking(lambda: self.redis.transaction(change, name, f"{name}:said"))
 
-    def _write(self, project: str, answers: Sequence[Answer]) -> None:
-        rows: dict[Any, Any] = {str(one.annotation): _stored(one) for one in answers}
-        counting: dict[Any, Any] = {str(one.key): str(one.annotation) for one in answers}
-        before: Any = self.redis.hmget(f"{_key(project)}:by", list(counting))
-        said: Any = self.redis.hmget(_key(project), list(counting.values()))
-        changed = [
-            key
-            for (key, number), old, raw in zip(counting.items(), before, said, strict=True)
-            if old != number.encode() or raw != rows[number].encode()
-        ]
-        with self.redis.pipeline() as pipe:
-            if changed:
-                pipe.sadd(f"{_key(project)}:changed", *changed)
-            pipe.hset(_key(project), mapping=rows)
-            pipe.hset(f"{_key(project)}:by", mapping=counting)
-            pipe.execute()
 
-    def _forget(self, project: str, gone: Collection[int]) -> None:
-        raws: Any = self.redis.hmget(_key(project), [str(number) for number in gone])
-        keys = {_answer(number, raw).key for number, raw in zip(gone, raws, strict=True) if raw}
-        if not keys:
-            return
-        left = sorted((o for o in self._all(project) if o.key in keys and o.annotation not in gone), key=_age)
-        with self.redis.pipeline() as pipe:
-            pipe.hdel(_key(project), *map(str, gone))
-            pipe.hdel(f"{_key(project)}:by", *map(str, keys))
-            pipe.sadd(f"{_key(project)}:changed", *map(str, keys))
-            if left:
-                pipe.hset(f"{_key(project)}:by", mapping={str(o.key): str(o.annotation) for o in left})
-            pipe.execute()
+def _store(
+    pipe: Pipeline, name: str, before: Mapping[int, list[Answer]], changes: Mapping[int, Answer | None], newest: bool
+) -> None:
+    """Write the answers of texts with their changes, which count more than those that stay if they are the newest."""
+    put: dict[int, list[Answer]] = {key: [] for key in before}
+    for number, answer in changes.items():
+        if answer:
+            put[answer.key].append(answer)
+            pipe.hset(name, str(number), str(answer.key))
+        else:
+            pipe.hdel(name, str(number))
+    for key, old in before.items():
+        left = [one for one in old if one.annotation not in changes]
+        now = [*left, *put[key]] if newest else [*put[key], *left]
+        if now:
+            pipe.hset(f"{name}:said", str(key), _stored(now))
+        else:
+            pipe.hdel(f"{name}:said", str(key))
+        if now[-1:] != old[-1:]:
+            pipe.sadd(f"{name}:changed", str(key))
 
 
 def same_text(task: int) -> str:
@@ -145,17 +154,13 @@ def same_text(task: int) -> str:
     return f"same text as task {task}"
 
 
-def _age(answer: Answer) -> int:
-    return answer.annotation
+def _stored(answers: Iterable[Answer]) -> str:
+    return json.dumps([(a.annotation, a.task, [(s.start, s.end, s.label) for s in a.spans]) for a in answers])
 
 
-def _stored(answer: Answer) -> str:
-    return json.dumps([answer.task, answer.key, [(s.start, s.end, s.label) for s in answer.spans]])
-
-
-def _answer(annotation: bytes | int, raw: bytes) -> Answer:
-    task, key, spans = json.loads(raw)
-    return Answer(int(annotation), task, key, tuple(Span(*span) for span in spans))
+def _answers(key: int, raw: bytes | None) -> list[Answer]:
+    rows = json.loads(raw or b"[]")
+    return [Answer(number, task, key, tuple(Span(*span) for span in spans)) for number, task, spans in rows]
 
 
 def _key(project: str) -> str:

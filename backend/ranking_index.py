@@ -1,9 +1,9 @@
 """The ranked pool in Redis: top of the queue in milliseconds, rebuilt from Label Studio when lost.
 
 Per project and version a sorted set (task id -> priority), a hash (task id -> uncertainty, reason, preview), a hash
-(text key -> the task that asks for the text; its copies come last) and a sorted set of those copies ("text key:task",
-all of one score, so that those of a text are a range). A version's ranking is written while another one
-serves; nobody reads it before the switch.
+(text key -> the task that asks for the text; its copies come last), one that is its inverse, and a sorted set of those
+copies ("text key:task", all of one score, so that those of a text are a range). A version's ranking is written while
+another one serves; nobody reads it before the switch.
 """
 
 from __future__ import annotations
@@ -70,6 +70,18 @@ class RankingIndex:
             for part in _batches(sorted(keys))
             for task, first in zip(part, self._claim(project, version, [(t, keys[t]) for t in part]), strict=True)
         }
+
+    def release(self, project: str, version: str, task_ids: Collection[int]) -> list[int]:
+        """Keys of the texts that these tasks asked for: they were deleted, and whichever copy is ranked next asks."""
+        texts, asking = _texts(project, version), _asking_tasks(project, version)
+        released: list[int] = []
+        for part in _batches(map(str, task_ids)):
+            found: Any = _asking(self.redis.hmget, asking, part)
+            keys = [key for key in found if key]
+            if keys:
+                _asking(self._unclaim, texts, keys, asking, part)
+            released += map(int, keys)
+        return released
 
     def tasks_of(self, project: str, version: str, key: int, limit: int) -> list[int]:
         """The task that asks for a text, and at most `limit` of its copies; none where the text has no copy."""
@@ -144,7 +156,8 @@ class RankingIndex:
 
     def drop(self, project: str, version: str) -> None:
         """Forget the ranking of a version that no longer serves."""
-        self.redis.unlink(*_keys(project, version), _texts(project, version), _copies(project, version))
+        claims = (name(project, version) for name in (_texts, _asking_tasks, _copies))
+        self.redis.unlink(*_keys(project, version), *claims)
 
     def _write(self, order: str, scores: dict[str, float], details: str, values: dict[Any, Any]) -> None:
         with self.redis.pipeline() as pipe:
@@ -164,7 +177,18 @@ class RankingIndex:
         }
         if copies:
             _asking(self.redis.zadd, _copies(project, version), copies)
+        asking: dict[Any, Any] = {
+            str(task): str(key) for (task, key), first in zip(pairs, found, strict=True) if int(first) == task
+        }
+        if asking:
+            _asking(self.redis.hset, _asking_tasks(project, version), mapping=asking)
         return found
+
+    def _unclaim(self, texts: str, keys: Sequence[bytes], asking: str, task_ids: Sequence[str]) -> None:
+        with self.redis.pipeline() as pipe:
+            pipe.hdel(texts, *keys)
+            pipe.hdel(asking, *task_ids)
+            pipe.execute()
 
     def _erase(self, order: str, details: str, task_ids: Sequence[str]) -> None:
         with self.redis.pipeline() as pipe:
@@ -191,6 +215,10 @@ def _keys(project: str, version: str) -> tuple[str, str]:
 
 def _texts(project: str, version: str) -> str:
     return f"ecg:{project}:texts:{version}"
+
+
+def _asking_tasks(project: str, version: str) -> str:
+    return f"ecg:{project}:asking:{version}"
 
 
 def _copies(project: str, version: str) -> str:

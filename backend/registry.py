@@ -61,6 +61,10 @@ class Registry:
         ids = [p.name for p in folder.iterdir() if PROJECT_ID.fullmatch(p.name)] if folder.is_dir() else []
         return sorted(ids, key=int)
 
+    def connected(self) -> list[str]:
+        """Those of the projects that are connected to a Label Studio."""
+        return [project for project in self.projects() if self.connection(project)]
+
     def folder(self, project: str) -> Path:
         """Folder of the project; raises BadRequest for an id that is not a number (it becomes a path)."""
         if not PROJECT_ID.fullmatch(project):

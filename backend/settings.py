@@ -54,7 +54,8 @@ def inherited(**more: str) -> dict[str, str]:
     """The environment for a process that is started here: this one's with `more`, and NO_PROXY for this machine."""
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     names = [name.strip() for name in given.split(",") if name.strip()]
-    direct = ",".join(dict.fromkeys([*names, "localhost", "127.0.0.1", "127.0.0.0/8", "::1"]))
+    # Beside other names urllib no longer takes a star for all hosts.
+    direct = "*" if "*" in names else ",".join(dict.fromkeys([*names, "localhost", "127.0.0.1", "127.0.0.0/8", "::1"]))
     return {**os.environ, "NO_PROXY": direct, "no_proxy": direct, **more}
 
 

@@ -57,14 +57,15 @@ def roll_back(parts: Parts, project: str, hold: Hold) -> dict[str, Any]:
     registry = parts.registry
     with deciding(registry, project):
         serving, target = registry.serving(project), registry.target(project)
-        if serving == RULES_VERSION:
+        if serving == target == RULES_VERSION:
             raise Conflict("Nothing to roll back to", serving, "the rules serve: there is no earlier version")
-        hold = hold.model_copy(update={"reason": hold.reason or f"rolled back from {serving}"})
+        left = target if serving == RULES_VERSION else serving
+        hold = hold.model_copy(update={"reason": hold.reason or f"rolled back from {left}"})
         version = registry.before(project, serving)
         dropped = {serving, target} - {version}
         answer = _aim(parts, project, version, hold, dropped)
-        for left in dropped:
-            _amend(registry, project, left, "rolled back", f"Rolled back to {version}: {hold}.", hold)
+        for old in dropped:
+            _amend(registry, project, old, "rolled back", f"Rolled back to {version}: {hold}.", hold)
     return answer
 
 

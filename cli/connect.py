@@ -40,8 +40,7 @@ def connect(project: int | None, url: str, token: str, backend_url: str, as_json
 
 def the_project(settings: Settings, url: str) -> str:
     """The only connected project; raises SettingsError that says what to give before the first, and BadRequest."""
-    registry = Registry(settings.home)
-    if any(registry.connection(project) for project in registry.projects()):
+    if Registry(settings.home).connected():
         return only_project()
     if not (url or settings.label_studio_url):
         raise SettingsError("Which Label Studio? Give --url or set LABEL_STUDIO_URL")

@@ -115,8 +115,7 @@ class Console:
         """The command for another terminal, which has to know the home too."""
         default = Settings.model_fields["home"].default.resolve()
         home = "" if self.settings.home == default else f"ECG_HOME={shlex.quote(str(self.settings.home))} "
-        registry = Registry(self.settings.home)
-        connected = any(registry.connection(project) for project in registry.projects())
+        connected = Registry(self.settings.home).connected()
         return home + as_called("ecgal doctor" if connected else f"{CONNECT} <id>")
 
     def _is_shutting_down(self) -> bool:

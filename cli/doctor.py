@@ -39,7 +39,7 @@ def doctor(context: click.Context, project: int | None, as_json: bool) -> None:
 
 def examine(parts: WorkerParts, project: str) -> list[Check]:
     """The checks of one project, or of all connected ones."""
-    projects = [project] if project else [p for p in parts.registry.projects() if parts.registry.connection(p)]
+    projects = [project] if project else parts.registry.connected()
     if not projects:
         raise Unavailable("No project is connected", hint=f"run `{CONNECT} <id>`")
     return [check for number in projects for check in checks_of(parts, number)]
@@ -67,8 +67,8 @@ def used_annotations(parts: WorkerParts, project: str) -> Check:
     rows = overview.left_out_of(parts, project)["reasons"]
     if not rows:
         return Check("annotations", True, "nothing that was submitted is left out")
-    where = [url for row in rows for url in row["urls"]][:LINKS]
-    fix = f"look at {' '.join(where)}; all: `ecgal status --project {project} --json`"
+    where = " ".join([url for row in rows for url in row["urls"]][:LINKS])
+    fix = f"{f'look at {where}; ' if where else ''}all: `ecgal status --project {project} --json`"
     return Check("annotations", True, "; ".join(row["sentence"] for row in rows), fix)
 
 

@@ -26,8 +26,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON val
 
 def only_project() -> str:
     """The only connected project; raises BadRequest that lists them when there are several, or none."""
-    registry = Registry(Settings.from_env().home)
-    connected = [project for project in registry.projects() if registry.connection(project)]
+    connected = Registry(Settings.from_env().home).connected()
     if not connected:
         raise BadRequest("Which project? Give --project; none is connected", hint=f"Connect one with `{CONNECT} <id>`")
     if len(connected) > 1:

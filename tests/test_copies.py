@@ -1,6 +1,10 @@
 """The same report again: which texts are one report, and what a ranking and an annotation say of its copies."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from redis import Redis
@@ -51,6 +55,55 @@ def test_an_annotation_whose_report_was_edited_says_nothing_of_the_text_before(r
     edited = Answer.of(1, 11, f"复查，{TEXT}", [Span(5, 10, "HR")])
     texts.put("1", [edited])
     assert texts.of("1", [TEXT, f"复查，{TEXT}"]) == [None, edited]
+
+
+def test_a_report_that_was_edited_leaves_its_text_before_to_the_answer_of_a_copy(redis: Redis) -> None:
+    texts = AnnotatedTexts(redis)
+    first, second = Answer.of(1, 11, TEXT, []), Answer.of(2, 12, TEXT, [Span(2, 7, "HR")])
+    texts.put("1", [first, second])
+    texts.take_changed("1", 9)
+    texts.put("1", [Answer.of(2, 12, "复查", [])])
+    assert texts.of("1", [TEXT]) == [first]
+    assert sorted(texts.take_changed("1", 9)) == sorted([report_key(TEXT), report_key("复查")])
+
+
+@pytest.mark.parametrize("told", [None, Answer.of(2, 12, TEXT, [Span(8, 12, "HR")])])
+def test_what_was_read_before_a_webhook_does_not_undo_it(redis: Redis, told: Answer | None) -> None:
+    texts = AnnotatedTexts(redis)
+    first, second = Answer.of(1, 11, TEXT, []), Answer.of(2, 12, TEXT, [Span(2, 7, "HR")])
+    texts.put("1", [second])
+    before = texts.known("1")
+    if told:
+        texts.put("1", [told])
+    else:
+        texts.forget("1", [2])
+    texts.renew("1", [first, second], before)
+    assert texts.of("1", [TEXT]) == [told or first]
+    assert texts.known("1") == ({1: first, 2: told} if told else {1: first})
+
+
+def test_writers_at_once_lose_nothing_and_bring_nothing_back(redis: Redis) -> None:
+    texts, start = AnnotatedTexts(redis), Barrier(4)
+    stay, go = Answer.of(1, 11, TEXT, []), [Answer.of(n, n, TEXT, []) for n in (2, 3)]
+
+    def write(change: Callable[[], None]) -> None:
+        start.wait()
+        change()
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(100):
+            redis.flushall()
+            texts.put("1", go)
+            known = texts.known("1")
+            changes: list[Callable[[], None]] = [
+                partial(texts.put, "1", [stay]),
+                partial(texts.forget, "1", [2]),
+                partial(texts.forget, "1", [3]),
+                partial(texts.renew, "1", go, known),
+            ]
+            list(pool.map(write, changes))
+            assert texts.of("1", [TEXT]) == [stay]
+            assert texts.known("1") == {1: stay}
 
 
 def test_a_copy_of_an_annotated_report_is_prefilled_until_the_annotation_goes(redis: Redis, tmp_path: Path) -> None:

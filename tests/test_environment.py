@@ -110,6 +110,12 @@ def test_processes_that_are_started_ask_this_machine_directly(monkeypatch: pytes
     assert {"127.0.0.1", "localhost", "::1"} <= set(names)
 
 
+def test_processes_that_are_started_ask_all_hosts_directly_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", " * ")
+    assert inherited()["no_proxy"] == inherited()["NO_PROXY"] == "*"
+
+
 def test_gunicorns_own_variable_does_not_reach_it() -> None:
     web = next(program for program in supervision.application(ROOT) if program.name == "web")
     shown = "import os; print(os.environ.get('GUNICORN_CMD_ARGS'))"

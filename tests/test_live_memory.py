@@ -150,11 +150,11 @@ def test_a_report_whose_regions_cannot_be_placed_says_nothing(parts: WebParts, r
     hints.receive(parts, body("ANNOTATION_CREATED"), 0.0)
     hints.receive(parts, body("ANNOTATION_CREATED", 2, 2, result=result), 1.0)
     assert proposed(parts) == [(TERM, "EVENT")]
-    assert parts.annotated.known("7") == {1}
+    assert parts.annotated.known("7").keys() == {1}
     # It takes back what the annotation said before.
     hints.receive(parts, body("ANNOTATION_UPDATED", result=result), 2.0)
     assert proposed(parts) == []
-    assert parts.annotated.known("7") == set()
+    assert parts.annotated.known("7") == {}
 
 
 def test_recorded_bodies_are_understood(parts: WebParts) -> None:

@@ -135,3 +135,14 @@ def test_the_tasks_of_a_text_are_told_where_it_has_copies(redis: Redis) -> None:
     index.drop("1", "v1")
     assert index.tasks_of("1", "v1", 77, 10) == []
     assert redis.keys("ecg:1:*") == []
+
+
+def test_a_deleted_task_no_longer_asks_for_its_text(redis: Redis) -> None:
+    index = RankingIndex(redis)
+    index.claim("1", "v1", {1: 77, 2: 78, 3: 77, 4: 77})
+    assert index.release("1", "v1", []) == index.release("1", "v1", [3, 9]) == [], "others do not ask"
+    assert sorted(index.release("1", "v1", [1, 2, 3])) == [77, 78]
+    assert index.release("1", "v1", [1, 2]) == []
+    assert index.tasks_of("1", "v1", 77, 10) == [3, 4]
+    assert index.claim("1", "v1", {4: 77, 5: 77, 6: 78}) == {4: 4, 5: 4, 6: 6}
+    assert index.release("1", "v1", [4]) == [77]

@@ -155,6 +155,15 @@ def test_a_rollback_cancels_a_switch_that_is_under_way(parts: Parts) -> None:
     assert not parts.registry.card("1", version(3)).decision.promote
 
 
+def test_a_rollback_cancels_the_switch_from_the_rules(parts: Parts) -> None:
+    parts.registry.promote("1", RULES_VERSION)
+    roll_back(parts, "1", new_hold("ana"))
+    assert parts.registry.target("1") == RULES_VERSION
+    assert parts.registry.hold("1").reason == f"rolled back from {version(2)}"  # type: ignore[union-attr]
+    with pytest.raises(Conflict, match="Nothing to roll back to"):
+        roll_back(parts, "1", new_hold("ana"))
+
+
 def test_a_rollback_passes_over_a_damaged_version_and_leaves_one(parts: Parts) -> None:
     published(parts, 3, version(2))
     parts.registry.promote("1", version(3))

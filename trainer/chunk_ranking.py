@@ -85,8 +85,8 @@ class ChunkRanking:
             self.drawn_from = len(predictions)
             self.drawn(self.distribution, self.drawn_from)
         with self.phases.of("index"):
-            first = asked_for(self.index, self.annotated, self.project, self.predictor.version, pairs)
             said = self.annotated.of(self.project, [text for _, text in pairs])
+            first = asked_for(self.index, self.project, self.predictor.version, pairs, said)
             placed = [
                 self._placed(task, text, prediction, answer, first[task])
                 for (task, text), prediction, answer in zip(pairs, predictions, said, strict=True)
@@ -121,11 +121,17 @@ class ChunkRanking:
 
 
 def asked_for(
-    index: RankingIndex, annotated: AnnotatedTexts, project: str, version: str, pairs: Sequence[tuple[int, str]]
+    index: RankingIndex,
+    project: str,
+    version: str,
+    pairs: Sequence[tuple[int, str]],
+    said: Sequence[Answer | None],
 ) -> dict[int, int]:
-    """For each of the tasks the one that answers for its text: the annotated one, else the one that is asked for."""
+    """For each of the tasks the one that answers for its text: the annotated one, else the one that is asked for.
+
+    `said` is what was annotated of each text.
+    """
     first = index.claim(project, version, {task: report_key(text) for task, text in pairs})
-    said = annotated.of(project, [text for _, text in pairs])
     return first | {task: answer.task for (task, _), answer in zip(pairs, said, strict=True) if answer}
 
 

@@ -21,7 +21,7 @@ from trainer.parts import WorkerParts
 
 logger = logging.getLogger(__name__)
 
-RANDOM = "Sequential sampling"
+SAMPLING = "Sequential sampling"
 """Label Studio's own default."""
 
 
@@ -55,7 +55,7 @@ def disconnect(
 
 def _reset_project(client: LabelStudioClient, project: str) -> list[Change]:
     fields = client.project(project).fields
-    changed = {"sampling": RANDOM} if fields.get("sampling") != RANDOM else {}
+    changed = {"sampling": SAMPLING} if fields.get("sampling") != SAMPLING else {}
     if VERSION.fullmatch(str(fields.get("model_version") or "")):
         changed["model_version"] = ""
     if changed:

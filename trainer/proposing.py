@@ -230,17 +230,16 @@ class Proposer:
         """Bring the copies of texts up to date whose annotation is new, changed, or was taken back."""
         annotated, changed = self.parts.annotated, 0
         keys = annotated.take_changed(project, CHANGED)
-        groups = {key: self.parts.index.tasks_of(project, proposals.version, key, COPIES) for key in keys}
-        copied = [key for key, tasks in groups.items() if tasks]
+        left = list(keys)
         try:
-            while copied[:1] and changed < ELSEWHERE:
-                tasks = stored.tasks(session, project, groups[copied[0]])
+            while left and changed < ELSEWHERE:
+                copies = self.parts.index.tasks_of(project, proposals.version, left[0], COPIES)
+                tasks = stored.tasks(session, project, copies)
                 changed += self._complete(session, project, proposals, tasks, taken_back=True)
-                copied.pop(0)
+                left.pop(0)
         finally:
-            if copied:
-                annotated.tell_changed(project, copied)
-        if copied or len(keys) == CHANGED:
+            annotated.tell_changed(project, left)
+        if left or len(keys) == CHANGED:
             self.parts.live.request_proposing(project)
         return changed
 

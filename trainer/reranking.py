@@ -84,7 +84,7 @@ class Reranking:
         missing = pool.count_missing(self.session, *self.name)
         if not self.parts.annotated.known(self.project):
             told = freeze(self.client.labelled_tasks(self.project), self.config).reports
-            self.parts.annotated.renew(self.project, answers(told), ())
+            self.parts.annotated.renew(self.project, answers(told), {})
         self.restore()
         self.begin_steps(missing)
         self.rank_first(missing)
@@ -188,7 +188,8 @@ class Reranking:
             new = [task for task in chunk if task["id"] not in known]
             texts = {task["id"]: task_text(task, self.config) for task in new}
             pairs = [(number, text) for number, text in texts.items() if text is not None]
-            first = asked_for(self.index, self.parts.annotated, *self.name, pairs)
+            said = self.parts.annotated.of(self.project, [text for _, text in pairs])
+            first = asked_for(self.index, *self.name, pairs, said)
             rows = [
                 stored_row(task, texts[task["id"]], self.version, share, first.get(task["id"], int(task["id"])))
                 for task in new

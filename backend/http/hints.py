@@ -7,6 +7,7 @@ and by `model.py`, so it knows nothing of HTTP.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from backend.annotated_texts import Answer
@@ -89,6 +90,7 @@ def _remember_annotations(parts: WebParts, hook: Hook, body: dict[str, Any]) -> 
     if hook.action == "TASKS_DELETED":
         parts.live.forget_tasks(project, hook.task_ids)
         parts.annotated.forget_tasks(project, hook.task_ids)
+        _ask_copies(parts, project, hook.task_ids)
     elif hook.annotation_ids:
         reports = _live_reports(parts, hook, body)
         gone = set(hook.annotation_ids) - {report.annotation for report in reports}
@@ -97,6 +99,12 @@ def _remember_annotations(parts: WebParts, hook: Hook, body: dict[str, Any]) -> 
         parts.annotated.forget(project, gone)
         parts.annotated.put(project, [Answer.of(r.annotation, r.task, r.text, r.spans) for r in reports])
     parts.live.request_proposing(project)
+
+
+def _ask_copies(parts: WebParts, project: str, deleted: Collection[int]) -> None:
+    """Let copies of the deleted tasks be asked for: they come last as long as another task asks for their text."""
+    for version in {parts.serving.version(project), parts.registry.target(project)}:
+        parts.annotated.tell_changed(project, parts.index.release(project, version, deleted))
 
 
 def _live_reports(parts: WebParts, hook: Hook, body: dict[str, Any]) -> list[LiveReport]:

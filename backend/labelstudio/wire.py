@@ -284,4 +284,5 @@ def _string(value: object) -> str:
 
 
 def _name(region: object) -> str:
-    return str(region.get("id", "without id"))[:40] if isinstance(region, dict) else "without id"
+    """The region's id, whatever was imported as one, without what ends it in a reason (`left_out.kind`)."""
+    return str(region.get("id", "without id"))[:40].replace(":", "") if isinstance(region, dict) else "without id"

@@ -34,7 +34,7 @@ def show(desk: Desk) -> None:
     else:
         _charts(desk, models, serving)
         _history(desk, trained)
-    _switch(desk, models, status["serving"])
+    _switch(desk, models, status)
 
 
 def _head(desk: Desk, status: Row, serving: Row) -> None:
@@ -181,8 +181,10 @@ def _history(desk: Desk, models: list[Row]) -> None:
     st.dataframe(tables.history(models, say), hide_index=True, width="stretch", column_config=columns)
 
 
-def _switch(desk: Desk, models: list[Row], serving: str) -> None:
-    say = desk.say
+def _switch(desk: Desk, models: list[Row], status: Row) -> None:
+    say, serving = desk.say, status["serving"]
+    rules = {model["version"] for model in models if not model["round"]}
+    left = next((version for version in (serving, status["target"]) if version not in rules), "")
     st.subheader(say("training.switch"))
     others = [model["version"] for model in models if model["usable"] and not model["serving"]]
     if not others:
@@ -193,15 +195,10 @@ def _switch(desk: Desk, models: list[Row], serving: str) -> None:
     if promote.button(say("training.promote"), width="stretch", icon=":material/publish:"):
         question = say("training.confirm.promote", version=version, serving=serving)
         _ask(desk, question, lambda _: _switched(desk, desk.backend.promote(desk.project, version)))
-    if back.button(say("training.rollback"), width="stretch", icon=":material/undo:", disabled=_is_rules(models)):
-        question = say("training.confirm.rollback", serving=serving)
+    if back.button(say("training.rollback"), width="stretch", icon=":material/undo:", disabled=not left):
+        question = say("training.confirm.rollback", serving=left)
         roll_back = lambda reason: _switched(desk, desk.backend.roll_back(desk.project, reason))  # noqa: E731
         _ask(desk, question, roll_back, reason=True)
-
-
-def _is_rules(models: list[Row]) -> bool:
-    """Whether the rules serve, before which there is nothing."""
-    return any(model["serving"] and not model["round"] for model in models)
 
 
 def _switched(desk: Desk, answer: Row) -> str:

@@ -65,5 +65,4 @@ def test_whatever_a_round_leaves_out_has_chinese_words() -> None:
 
 @pytest.mark.parametrize("known", REASONS)
 def test_english_stays_english(known: str) -> None:
-    english = reason(known.replace("its label …", "its label 'X'"), Words("en"))
-    assert english.isascii() or "…" in english
+    assert reason(known, Words("en")) == known

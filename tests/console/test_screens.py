@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from backend import left_out
 from backend.model_card import RejectedAnnotation
-from backend.registry import Registry
+from backend.registry import RULES_VERSION, Registry
 from tests.console import site
 from tests.console.conftest import Site
 
@@ -232,6 +232,22 @@ def test_a_button_that_changes_something_only_asks(backend: Site, action: str) -
     assert {"确认", "取消"} <= {one.label for one in app.button}
     assert backend.registry.target("1") == site.SERVING
     assert "没有正在运行" in "".join(caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(("target", "disabled"), [(site.SERVING, False), (RULES_VERSION, True)])
+def test_a_version_that_is_about_to_replace_the_rules_can_be_rolled_back(
+    backend: Site, target: str, disabled: bool
+) -> None:
+    registry = backend.registry
+    registry.promote("1", RULES_VERSION)
+    registry.aim("1", target)
+    try:
+        app = screen("training", backend.url)
+    finally:
+        registry.promote("1", site.SERVING)
+        registry.aim("1", site.SERVING)
+    (back,) = (one for one in app.button if one.label == "回退到上一版本")
+    assert back.disabled is disabled
 
 
 def test_errors_are_shown_by_kind_with_links_and_filtered_by_label(backend: Site) -> None:

@@ -20,6 +20,7 @@ from tests.console import site
 from tests.console.conftest import Site
 from tests.console.test_screens import button, html, screen
 from trainer.corpus import read
+from trainer.parts import NotConnected
 from trainer.promotion import MIN_COMPARED
 
 TRAINER = "\n".join(path.read_text("utf-8") for path in sorted((site.ROOT / "trainer").glob("*.py")))
@@ -122,6 +123,33 @@ def test_every_stage_of_a_round_and_a_ranking_has_a_chinese_name() -> None:
 @pytest.mark.parametrize(("label", "expected"), [("", "DIAG"), ("DIAG", ""), ("DIAG", "EVENT"), ("DIAG", "DIAG")])
 def test_a_suspect_is_told_by_its_labels(label: str, expected: str) -> None:
     assert latin(sentences.suspect({"label": label, "expected": expected})) <= {"DIAG", "EVENT"}
+
+
+BACKEND = [site.ROOT / "backend" / name for name in ("parsing/documents.py", "parsing/word.py")]
+OUTAGES = re.compile(r'Unavailable\(\s*"([^"]+)"')
+SAID = {
+    *re.findall(r'(?:BadRequest|TooLarge)\(\s*"([^"]+)"', "\n".join(path.read_text("utf-8") for path in BACKEND)),
+    *(what for path in (site.ROOT / "backend").rglob("*.py") for what in OUTAGES.findall(path.read_text("utf-8"))),
+}
+
+
+@pytest.mark.parametrize("what", sorted(SAID))
+def test_what_a_document_lacks_and_what_cannot_be_reached_is_chinese(what: str) -> None:
+    assert sentences.error(what)[0] != sentences.error("A new thing")[0]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "round 3 was killed whenever it ran (by SIGKILL: too little memory, or somebody stopped it)",
+        "rank-7-3 was killed or ended whenever it ran: see the worker's log",
+        "shard-7-3-0badcafe was killed or ended whenever it ran: see the worker's log",
+        str(NotConnected("The project is not connected to a Label Studio", "7", "run `ecgal connect`")),
+        str(NotConnected("Project 7 has ended (disconnected by `ecgal disconnect`)", hint="take it up")),
+    ],
+)
+def test_why_a_job_failed_for_good_is_chinese(reason: str) -> None:
+    assert "原文" not in sentences.sentence(reason)
 
 
 def test_an_error_that_is_not_known_has_a_chinese_heading_and_is_quoted() -> None:

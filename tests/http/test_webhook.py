@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from starlette.testclient import TestClient
 
+from backend.annotated_texts import AnnotatedTexts
 from backend.job_queue import JobQueue
 from backend.ranking_index import RankedTask, RankingIndex
 from backend.registry import RULES_VERSION, Registry
@@ -126,6 +127,17 @@ def test_deleted_tasks_leave_the_ranking(client: TestClient, ranking: RankingInd
     rank(ranking, project, [*task_ids(body), 999_999])
     client.post("/webhook", content=json.dumps(body))
     assert ranking.count(project, RULES_VERSION) == 1
+
+
+def test_the_copy_of_a_deleted_report_is_asked_for(
+    client: TestClient, ranking: RankingIndex, redis: Redis, recorded: Recorded
+) -> None:
+    (body, *_) = recorded("webhook_TASKS_DELETED_bulk", "/webhook")
+    project, deleted = str(body["project"]["id"]), task_ids(body)[0]
+    ranking.claim(project, RULES_VERSION, {deleted: 77, 999_999: 77})
+    client.post("/webhook", content=json.dumps(body))
+    assert AnnotatedTexts(redis).take_changed(project, 9) == [77], "its prediction is made anew"
+    assert ranking.claim(project, RULES_VERSION, {999_999: 77}) == {999_999: 999_999}
 
 
 def test_start_training_queues_a_round(client: TestClient, queue: JobQueue, recorded: Recorded) -> None:

@@ -1,4 +1,4 @@
-"""A tiny random encoder to train from; the real one is in tests/conftest.py."""
+"""The parts of a worker, and a tiny random encoder to train from; the real one is in tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -6,10 +6,31 @@ import json
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordPiece
 
+from backend.settings import Settings
+from trainer.parts import WorkerParts
+
+REPORTS = Path(__file__).resolve().parents[2] / "examples" / "ecg_reports"
+
 CHARACTERS = "窦性心律率次分钟早搏房颤室速左右束支传导阻滞正常平均最快最慢时间0123456789,.:;，。/%"
+
+
+@pytest.fixture
+def parts(redis: Redis, valkey_socket: Path, tmp_path: Path) -> WorkerParts:
+    """Project 1, whose rounds train no network, with a Label Studio that nobody asks."""
+    values = {
+        "home": tmp_path,
+        "redis_url_setting": f"unix://{valkey_socket}",
+        "label_studio_url": "http://127.0.0.1:1",
+        "label_studio_token": "never used",
+        "train_min": 1000,
+    }
+    opened = WorkerParts.open(Settings.model_validate(values))
+    opened.registry.remember_label_config("1", (REPORTS / "label_config.xml").read_text("utf-8"))
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,12 @@ def test_a_report_is_not_learned_as_empty_when_no_region_can_be_placed() -> None
     ]
 
 
+def test_a_region_may_have_any_id() -> None:
+    """Its place in the report is not known, whatever its id looks like: the report is not one without entities."""
+    dataset = freeze([task(5, annotation(1, {**region(0, 99), "id": "rule 7: rate"}))], CONFIG)
+    assert dataset.reports == ()
+
+
 @pytest.mark.parametrize("kind", ["hypertextlabels", "paragraphlabels"])
 def test_spans_of_another_kind_of_text_are_told_and_do_not_make_the_report_empty(kind: str) -> None:
     value = {"start": "0", "end": "0", "startOffset": 2, "endOffset": 4, "text": "72", kind: ["HR", "TIME"]}

@@ -117,6 +117,8 @@ def test_the_card_models_and_doctor_say_it_in_words(parts: WorkerParts) -> None:
     assert (check.ok, check.what) == (True, said)
     assert "http://ls.example:8080/projects/1/data?task=5" in check.fix
     assert table([check]).startswith("note  annotations")
+    parts.registry.end("1", "disconnected")
+    assert used_annotations(parts, "1").fix == "all: `ecgal status --project 1 --json`", "no address, no link"
 
 
 def test_doctor_is_content_when_everything_was_used(parts: WorkerParts) -> None:

@@ -298,6 +298,17 @@ def test_copies_of_a_report_say_what_was_annotated_until_it_is_taken_back(
     assert parts.queue.jobs("7", "rank"), "they are predicted anew"
 
 
+def test_copies_of_a_deleted_report_are_predicted_anew(parts: WorkerParts, proposer: Proposer, studio: Studio) -> None:
+    tasks = [studio.add(COPIED) for _ in range(2)]
+    rank(parts, *tasks)
+    claimed(parts, [999], [COPIED])
+    claimed(parts, tasks, [COPIED] * 2)
+    parts.annotated.tell_changed("7", parts.index.release("7", RULES_VERSION, [999]))
+    proposer.project("7")
+    assert [studio.tasks[task]["predictions"] for task in tasks] == [[], []]
+    assert parts.queue.jobs("7", "rank")
+
+
 def test_a_new_term_leaves_a_copy_of_an_annotated_report_as_it_is(
     parts: WorkerParts, proposer: Proposer, studio: Studio
 ) -> None:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from backend.rank_shards import Shard
-from backend.settings import Settings
 from trainer.parts import WorkerParts
 from trainer.reranking import Reranking
-
-
-@pytest.fixture
-def parts(redis: Redis, valkey_socket: Path, tmp_path: Path) -> WorkerParts:
-    values = {
-        "home": tmp_path,
-        "redis_url_setting": f"unix://{valkey_socket}",
-        "label_studio_url": "http://127.0.0.1:1",
-        "label_studio_token": "never used",
-    }
-    opened = WorkerParts.open(Settings.model_validate(values))
-    opened.registry.remember_label_config("1", "<View/>")
-    return opened
 
 
 def told(parts: WorkerParts) -> dict[str, Any]:

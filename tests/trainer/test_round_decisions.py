@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.registry import RULES_VERSION
-from backend.settings import Settings
 from backend.switching import new_hold, promote, resume, roll_back
 from trainer.dataset import freeze
 from trainer.parts import WorkerParts
@@ -20,20 +18,6 @@ REPORTS = Path(__file__).resolve().parents[2] / "examples" / "ecg_reports"
 XML = (REPORTS / "label_config.xml").read_text("utf-8")
 CONFIG = parse_label_config(XML)
 TASKS = json.loads((REPORTS / "gold.json").read_text("utf-8"))
-
-
-@pytest.fixture
-def parts(redis: Redis, valkey_socket: Path, tmp_path: Path) -> WorkerParts:
-    values = {
-        "home": tmp_path,
-        "redis_url_setting": f"unix://{valkey_socket}",
-        "label_studio_url": "http://127.0.0.1:1",
-        "label_studio_token": "never used",
-        "train_min": 1000,
-    }
-    opened = WorkerParts.open(Settings.model_validate(values))
-    opened.registry.remember_label_config("1", XML)
-    return opened
 
 
 def learned(parts: WorkerParts, number: int, reports: int = 20) -> tuple[Round, Candidate]:
