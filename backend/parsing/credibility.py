@@ -33,6 +33,8 @@ def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[
     unit = fold(quantity.unit) if quantity.unit else None
     n = len(quantity.parts)
     names_of_parts = called if len(called) == n else called * n if len(called) == 1 else [""] * n
+    if called and called[0] in names()["atria"]:
+        return _kept(layout, span, quantity, [plausibility.is_rate] * n, plausibility.is_rate)
     limits = [plausibility.intervals().get(fold(name)) for name in names_of_parts]
 
     def fits(limit: plausibility.Range | None) -> Fits:
