@@ -1,4 +1,4 @@
-"""Numbers that cannot be what their span says: implausible, or only a part of a number. They are no values.
+"""Numbers that are no values: implausible as what their span says, only a part of a number, or a reference range.
 
 The rules make no span of such a number (backend.rules.readings); spans of a network or of annotators come here
 unchecked. The item stays, with its text and without the number.
@@ -14,7 +14,9 @@ from backend.parsing.quantities import Quantity
 from backend.parsing.resources import names
 from backend.rules import plausibility
 from backend.rules.fold import fold
+from backend.rules.limits import is_reference
 from backend.rules.names import is_of_heart
+from backend.rules.number_patterns import patterns
 from backend.rules.torn import Fits, is_torn
 
 
@@ -48,12 +50,14 @@ def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[
 
 
 def _kept(layout: Layout, span: Span, quantity: Quantity, fits: list[Fits], whole: Fits) -> Quantity:
-    """The quantity with None for each number that does not fit, for all if they are part of a `whole`."""
-    in_table = layout.header(span) is not None  # where blanks set apart the cells
+    """The quantity with None for each number that does not fit, for all if they are a reference or torn from a `whole`."""
+    header = layout.header(span)  # where blanks set apart the cells
     start = quantity.parts[0].start if quantity.parts else span.start
-    torn = not in_table and is_torn(layout.masked, start, span.end, whole, bare=quantity.unit is None)
+    measured = not (header and patterns().reference.search(layout.folded, *header))
+    measured &= not is_reference(layout.masked, start, span.end)
+    torn = header is None and is_torn(layout.masked, start, span.end, whole, bare=quantity.unit is None)
     parts = (
-        part if part.value is None or (fit(part.value) and not torn) else replace(part, value=None)
+        part if part.value is None or (fit(part.value) and measured and not torn) else replace(part, value=None)
         for part, fit in zip(quantity.parts, fits, strict=True)
     )
     return replace(quantity, parts=tuple(parts))

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from backend.rules import numerals, plausibility
+from backend.rules.limits import is_limit
 from backend.rules.names import FOREIGN, LASTING, RATE, REACH, VALUE, interval_before, is_of_heart, name_before
 from backend.rules.number_patterns import patterns, unit_kinds
 from backend.rules.torn import is_torn
@@ -121,7 +122,7 @@ class _Reader:
     def _judge(self, number: _Number, lead: int, previous: Reading | None) -> tuple[str, str] | None:
         """Kind and rule of one number whose words, 每分钟 included, begin at `lead`."""
         kind = number.unit_kind
-        if kind == "none" or _is_limit(self.text, lead, number.end):
+        if kind == "none" or is_limit(self.text, lead, number.end):
             return None
         name = name_before(self.text, lead)
         if name == FOREIGN:
@@ -201,15 +202,6 @@ class _Reader:
 
 def _can_be_count(value: float) -> bool:
     return value == int(value) and value <= _HIGHEST_COUNT
-
-
-def _is_limit(text: str, start: int, end: int) -> bool:
-    """Whether the number is a threshold or part of a reference range."""
-    before = text[max(0, start - REACH) : start]
-    if patterns().limit_before.search(before[-8:]) or patterns().limit_after.match(text, end):
-        return True
-    clause = re.split(r"[,。;\n()]", before)[-1]
-    return patterns().reference.search(clause) is not None
 
 
 def _lasts(text: str, start: int) -> bool:

@@ -75,6 +75,9 @@ def test_a_span_of_which_nothing_is_seen_is_passed_on_without_an_item():
         ("心率一百20次/分", "一百20次/分"),
         ("心率一百二次/分", "一百二次/分"),
         ("心率七十-八十次/分", "七十-八十次/分"),
+        ("心率72次/分（正常60-100次/分）", "60-100次/分"),
+        ("参考范围：60-100次/分", "60-100次/分"),
+        ("项目 结果 参考值\n心率 72次/分 60-100次/分", "60-100次/分"),
     ],
 )
 def test_no_predictor_makes_a_rate_of_what_is_none(text, said):
@@ -97,6 +100,8 @@ def test_no_predictor_makes_a_rate_of_what_is_none(text, said):
         ("PR间期1\n60ms", "60ms", [None]),
         ("室早1 254次", "254次", [None]),
         ("室早5百次", "5百次", [None]),
+        ("正常值：PR间期120-200ms", "120-200ms", [None]),
+        ("参考范围 QTc<440ms", "440ms", [None]),
         ("总心搏十二次/24小时", "十二次/24小时", [12]),
     ],
 )

@@ -65,6 +65,35 @@ TORN = [
     "1 4:05",
     "持续一百二十分钟",
 ]
+REFERENCES = [
+    "正常值：PR间期120-200ms",
+    "参考范围 QTc<440ms",
+    "正常：PR间期120-200ms，QRS 60-100ms，QT 320-440ms",
+    "正常成人PR间期为120-200ms",
+    "成人正常心率为60-100次/分",
+    "正常心率范围60至100次/分",
+    "正常值六十至一百次/分",
+    "Normal HR 60-100 bpm",
+    "心率：[72次/分|HR]（正常60-100次/分）",
+    "心率：[72次/分|HR]（正常：60-100次/分）",
+    "心率[72次/分|HR]【正常60-100bpm】",
+    "HR [72 bpm|HR] (normal 60-100 bpm)",
+    "PR间期[160ms|VALUE]（正常值120-200ms）",
+    "PR间期[160ms|VALUE]，正常范围：120~200ms",
+    "QTc [410ms|VALUE]（参考值：350-440ms，女性350-460ms）",
+    "QTc [410ms|VALUE]（参考值：男<430ms，女460ms）",
+    "正常值：PR间期120-200ms，QRS 60-100ms，实测PR [160ms|VALUE]",
+]
+MEASURED = [
+    "心率正常，[72次/分|HR]",
+    "PR间期正常（[160ms|VALUE]）",
+    "节律正常，[62-98次/分|HR]",
+    "电轴正常 心率[62-98次/分|HR]",
+    "平均心率[59次/分|HR]（[42-78次/分|HR]）",
+    "正常窦性心律，心率[60-100次/分|HR]",
+    "正常心电图：心率[62-98次/分|HR]",
+    "normal sinus rhythm [62-98 bpm|HR]",
+]
 WHOLE = [
     "心率[7\u200b2次/分|HR]",
     "HR [72|HR] 80",
@@ -107,6 +136,12 @@ NO_NUMERALS = [
 @pytest.mark.parametrize("text", IMPLAUSIBLE + TORN)
 def test_what_cannot_be_or_is_a_part_is_no_reading(text):
     assert [text[s.start : s.end] for s in propose(text, NUMBERS)] == []
+
+
+@pytest.mark.parametrize("marked", REFERENCES + MEASURED)
+def test_a_reference_range_is_no_reading_and_what_is_called_normal_is_one(unmark, mark, marked):
+    raw, _ = unmark(marked)
+    assert mark(raw, propose(raw, NUMBERS)) == marked
 
 
 @pytest.mark.parametrize("marked", WHOLE + NUMERALS + NO_NUMERALS)
