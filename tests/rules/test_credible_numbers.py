@@ -65,6 +65,32 @@ TORN = [
     "1 4:05",
     "持续一百二十分钟",
 ]
+ABOUT = [
+    "心率六、七十次/分",
+    "心率六，七十次/分",
+    "心率六七十次/分",
+    "心率六至七十次/分",
+    "心率一百二、三十次/分",
+    "心率60、70次/分",
+    "心率6、70次/分",
+    "室早3、5次",
+    "室早3，5次",
+    "室早三、五次",
+    "室早二十三、四次",
+    "短阵房速2、3阵",
+    "持续三、四秒",
+    "持续3、4秒",
+]
+LISTS = [
+    "最快、最慢心率分别为[90|HR]、[70次/分|HR]",
+    "最慢、最快心率[60|HR]、[80次/分|HR]",
+    "心率[72|HR]、[75次/分|HR]",
+    "室早[3次|VALUE]、房早[5次|VALUE]",
+    "室早[三次|VALUE]、房早[五次|VALUE]",
+    "一、心率[七十次/分|HR]\n2、[72次/分|HR]",
+    "V3、V5 [0.1mV|VALUE]",
+    "室早[3~5次|VALUE]",
+]
 REFERENCES = [
     "正常值：PR间期120-200ms",
     "参考范围 QTc<440ms",
@@ -133,7 +159,7 @@ NO_NUMERALS = [
 ]
 
 
-@pytest.mark.parametrize("text", IMPLAUSIBLE + TORN)
+@pytest.mark.parametrize("text", IMPLAUSIBLE + TORN + ABOUT)
 def test_what_cannot_be_or_is_a_part_is_no_reading(text):
     assert [text[s.start : s.end] for s in propose(text, NUMBERS)] == []
 
@@ -144,7 +170,7 @@ def test_a_reference_range_is_no_reading_and_what_is_called_normal_is_one(unmark
     assert mark(raw, propose(raw, NUMBERS)) == marked
 
 
-@pytest.mark.parametrize("marked", WHOLE + NUMERALS + NO_NUMERALS)
+@pytest.mark.parametrize("marked", LISTS + WHOLE + NUMERALS + NO_NUMERALS)
 def test_whole_numbers_are_read_in_any_spelling(unmark, mark, marked):
     raw, _ = unmark(marked)
     assert mark(raw, propose(raw, NUMBERS)) == marked
