@@ -39,8 +39,8 @@ _NUMERAL_LEFT = re.compile(rf"[{CHARACTERS}亿]\Z")
 _OR = r"[ \t]?[、,][ \t]?"
 _DIGIT_LEFT = re.compile(rf"[一二两三四五六七八九](?:(?P<or>{_OR})|(?<![十百千万零].)[至到])\Z")
 _TENS = re.compile(rf"[{CHARACTERS}]?[十百千万]")
-_ROUND = r"(?<![0-9.,])(?P<part>[1-9]0{0,5})"
-_ROUND_LEFT = re.compile(rf"{_ROUND}{_OR}\Z")
+_ROUND = r"(?P<part>[1-9]0{0,5})"
+_ROUND_LEFT = re.compile(rf"(?<![0-9.,]){_ROUND}{_OR}\Z")
 _ROUND_RIGHT = re.compile(rf"{_OR}{_ROUND}(?![0-9.,])")
 _DEALT_OUT = re.compile(r"分别|依次|各|最|平均")
 
