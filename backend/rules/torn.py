@@ -42,7 +42,7 @@ _TENS = re.compile(rf"[{CHARACTERS}]?[十百千万]")
 _ROUND = r"(?P<part>[1-9]0{0,5})"
 _ROUND_LEFT = re.compile(rf"(?<![0-9.,]){_ROUND}{_OR}\Z")
 _ROUND_RIGHT = re.compile(rf"{_OR}{_ROUND}(?![0-9.,])")
-_DEALT_OUT = re.compile(r"分别|依次|各|最|平均")
+_DEALT_OUT = re.compile(r"分别|依次|各|(?:最|平均).{0,8}(?:最|平均)")
 
 
 def is_torn(text: str, start: int, end: int, fits: Fits, bare: bool) -> bool:
