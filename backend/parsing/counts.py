@@ -83,7 +83,17 @@ class Counts:
     def _quantities(self) -> dict[int, Quantity]:
         spans = self.layout.spans
         found = {i: read(self.layout.folded, spans[i].start, spans[i].end) for i in self._indices}
-        return {i: credible_value(self.layout, spans[i], found[i], self._names[i].parts) for i in self._indices}
+        found = {i: credible_value(self.layout, spans[i], found[i], self._names[i].parts) for i in self._indices}
+        named = (i for i in self._indices if self._names[i].canonical == _words().all_beats)
+        totals = [found[i].value or 0 for i in named if not self.layout.header(spans[i])]  # else it may be of one hour
+        return {i: self._within(quantity, max(totals, default=0)) for i, quantity in found.items()}
+
+    def _within(self, quantity: Quantity, total: Number) -> Quantity:
+        """The quantity; without its number if it counts more than the `total` of all beats (0: not stated)."""
+        counts = quantity.unit is None or quantity.unit in _words().units
+        if not total or not counts or (quantity.value or 0) <= total:
+            return quantity
+        return replace(quantity, parts=tuple(replace(part, value=None) for part in quantity.parts))
 
     @cached_property
     def _counts(self) -> dict[int, Count]:
@@ -245,6 +255,7 @@ class Counts:
 @dataclass(frozen=True)
 class _Words:
     units: frozenset[str]
+    all_beats: str
     totals: frozenset[str]
     shares: frozenset[str]
     relative: frozenset[str]
@@ -262,6 +273,7 @@ def _words() -> _Words:
     rows = "|".join(map(re.escape, words("counting", "total_rows")))
     return _Words(
         units=frozenset(counting["units"]),
+        all_beats=counting["all_beats"],
         totals=frozenset(counting["totals"]),
         shares=frozenset(counting["shares"]),
         relative=frozenset(counting["relative"]),

@@ -15,7 +15,7 @@ from backend.parsing.resources import names
 from backend.rules import plausibility
 from backend.rules.fold import fold
 from backend.rules.limits import is_reference
-from backend.rules.names import is_of_heart
+from backend.rules.names import REACH, is_of_heart
 from backend.rules.number_patterns import patterns
 from backend.rules.torn import Fits, is_torn
 
@@ -38,9 +38,15 @@ def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[
     if called and called[0] in names()["atria"]:
         return _kept(layout, span, quantity, [plausibility.is_rate] * n, plausibility.is_rate)
     limits = [plausibility.intervals().get(fold(name)) for name in names_of_parts]
+    hourly = bool(called) and called[0] in names()["counting"]["hourly"]
+    before = layout.masked[max(0, span.start - REACH) : span.start]
 
     def fits(limit: plausibility.Range | None) -> Fits:
-        return lambda value: plausibility.is_measurement(value, unit, limit)
+        if unit == "%":
+            return lambda value: plausibility.is_percentage(value, before)
+        return lambda value: (
+            value <= layout.most_beats and plausibility.is_measurement(value, "次/小时" if hourly else unit, limit)
+        )
 
     def is_count(value: float) -> bool:
         return value == int(value)

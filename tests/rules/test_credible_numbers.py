@@ -24,6 +24,18 @@ IMPLAUSIBLE = [
     "电轴 450°",
     "RV5 52mV",
     "占680%",
+    "占总心搏120%",
+    "室早占101%",
+    "室早120%",
+    "占百分之一百二十",
+    "室早99999999次",
+    "室早 9999999",
+    "室早1000万次",
+    "室早99999次/小时",
+    "24小时动态心电图：总心搏400000次",
+    "48h DCG，总心搏：800000",
+    "72小时动态心电图，室早1100000次",
+    "时间 心率 室早 QTc\n结果 480 9999999 4100",
 ]
 TORN = [
     "心率7 2次/分",
@@ -80,6 +92,14 @@ ABOUT = [
     "短阵房速2、3阵",
     "持续三、四秒",
     "持续3、4秒",
+]
+POSSIBLE = [
+    "占总心搏[100%|VALUE]",
+    "达预测最大心率的[105%|VALUE]，达目标心率([162次/分|HR])的[110%|VALUE]",
+    "总心搏[300000次|VALUE]，室早[10.2万次|VALUE]",
+    "48h DCG，总心搏：[208000|VALUE]",
+    "7天动态心电图，总心搏[1200000次|VALUE]",
+    "房颤，最长持续[2小时|TIME]，总心搏[102345次|VALUE]",
 ]
 LISTS = [
     "最快、最慢心率[90|HR]、[70次/分|HR]",
@@ -170,7 +190,7 @@ def test_a_reference_range_is_no_reading_and_what_is_called_normal_is_one(unmark
     assert mark(raw, propose(raw, NUMBERS)) == marked
 
 
-@pytest.mark.parametrize("marked", LISTS + WHOLE + NUMERALS + NO_NUMERALS)
+@pytest.mark.parametrize("marked", POSSIBLE + LISTS + WHOLE + NUMERALS + NO_NUMERALS)
 def test_whole_numbers_are_read_in_any_spelling(unmark, mark, marked):
     raw, _ = unmark(marked)
     assert mark(raw, propose(raw, NUMBERS)) == marked
