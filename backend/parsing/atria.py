@@ -76,7 +76,9 @@ def _pattern() -> re.Pattern[str]:
     atria = any_of(list(_canonical()))
     heart = any_of([name for name in words("rates", "heart") if name not in _canonical()])
     kinds = [word for kind in ("mean", "fastest", "slowest") for word in words("kinds", kind)]
-    fillers = any_of([*rule_words("patterns.toml", "names", "between"), *kinds, "频率", "范围", "的", "分别", "各", "("])
+    fillers = any_of(
+        [*rule_words("patterns.toml", "names", "between"), *kinds, "频率", "范围", "的", "分别", "各", "("]
+    )
     return re.compile(
         rf"(?<![a-z])(?P<first>(?:{heart}){_JOIN})?(?<![a-z])(?P<name>{atria})(?P<second>{_JOIN}(?:{heart}))?"
         rf"(?:\([^()]{{1,12}}\)|{fillers}|,(?=[ \t]*频率))*+\Z"

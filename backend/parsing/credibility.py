@@ -56,7 +56,7 @@ def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[
 
 
 def _kept(layout: Layout, span: Span, quantity: Quantity, fits: list[Fits], whole: Fits) -> Quantity:
-    """The quantity with None for each number that does not fit, for all if they are a reference or torn from a `whole`."""
+    """The quantity with None for each number that does not fit, for all if they are no measurement or torn from a `whole`."""
     header = layout.header(span)  # where blanks set apart the cells
     start = quantity.parts[0].start if quantity.parts else span.start
     measured = not (header and patterns().reference.search(layout.folded, *header))

@@ -114,9 +114,7 @@ def patterns() -> NumberPatterns:
         limit_after=re.compile(rf"{gap}(?:{_alternatives('thresholds', 'after')})"),
         reference=re.compile(_alternatives("thresholds", "reference")),
         normal_before=re.compile(_normal_before_source()),
-        normal_heading=re.compile(
-            rf"[ \t]*(?:{_alternatives('thresholds', 'reference')}|{_NORMAL})[ \t]*[:=为是]"
-        ),
+        normal_heading=re.compile(rf"[ \t]*(?:{_alternatives('thresholds', 'reference')}|{_NORMAL})[ \t]*[:=为是]"),
         lasting=re.compile("|".join(words("patterns.toml", "times", "duration_words"))),
         interval=re.compile("|".join(words("patterns.toml", "times", "interval_words"))),
         pause=re.compile("|".join(words("patterns.toml", "times", "pause_words"))),

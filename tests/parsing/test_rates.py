@@ -144,7 +144,13 @@ def test_a_rate_of_the_atria_is_a_measurement_and_no_heart_rate(structured, text
 
 @pytest.mark.parametrize(
     "text",
-    ["平均心室率98次/分", "代之以f波，平均98次/分", "窦性P波，频率98次/分", "房颤，平均98次/分", "心室率和心房率均为98次/分"],
+    [
+        "平均心室率98次/分",
+        "代之以f波，平均98次/分",
+        "窦性P波，频率98次/分",
+        "房颤，平均98次/分",
+        "心室率和心房率均为98次/分",
+    ],
 )
 def test_the_rate_of_the_ventricles_stays_a_heart_rate(structured, text):
     assert [rate.value for rate in structured(text).heart_rates] == [98]
