@@ -7,8 +7,8 @@ in the same sentence (一过性ST段压低：V1-V4导联0.1mV，3阵). It is non
 a total on the lines below (室性早搏 / 总数: 1293), an event in the header of a table by its one row or the row of
 totals. A share (占1.2%, 负荷, in brackets) belongs to the event whose count it follows, else to the last event before
 it in the sentence. What is counted by the hour (最多每小时) are the beats, not the couplets named in between. Beats
-(短阵室速20跳) are no number of runs or pairs: they tell how long one is. Neither end of a range (3至5次) is a count, nor
-is what exceeds the number of all beats.
+(短阵室速20跳) are no number of runs or pairs: they tell how long one is. Neither end of a range (3至5次) is a count,
+nor is what exceeds the number of all beats.
 """
 
 from __future__ import annotations

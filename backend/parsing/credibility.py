@@ -44,19 +44,19 @@ def credible_value(layout: Layout, span: Span, quantity: Quantity, called: list[
     def fits(limit: plausibility.Range | None) -> Fits:
         if unit == "%":
             return lambda value: plausibility.is_percentage(value, before)
-        return lambda value: (
-            value <= layout.most_beats and plausibility.is_measurement(value, "次/小时" if hourly else unit, limit)
-        )
+        named = "次/小时" if hourly else unit
+        return lambda value: value <= layout.most_beats and plausibility.is_measurement(value, named, limit)
 
     def is_count(value: float) -> bool:
-        return value == int(value)
+        return value == int(value) and 0 <= value <= layout.most_beats
 
-    whole = is_count if quantity.unit in names()["counting"]["units"] else fits(limits[0] if limits else None)
-    return _kept(layout, span, quantity, [fits(limit) for limit in limits], whole)
+    if quantity.unit in names()["counting"]["units"] and not hourly:
+        return _kept(layout, span, quantity, [lambda value: 0 <= value <= layout.most_beats] * n, is_count)
+    return _kept(layout, span, quantity, [fits(limit) for limit in limits], fits(limits[0] if limits else None))
 
 
 def _kept(layout: Layout, span: Span, quantity: Quantity, fits: list[Fits], whole: Fits) -> Quantity:
-    """The quantity with None for each number that does not fit, for all if they are no measurement or torn from a `whole`."""
+    """The quantity with None for each number that does not fit, for all if none was measured or a `whole` was torn."""
     header = layout.header(span)  # where blanks set apart the cells
     start = quantity.parts[0].start if quantity.parts else span.start
     measured = not (header and patterns().reference.search(layout.folded, *header))

@@ -100,7 +100,7 @@ def _finding_spans(text: str, found: Iterable[lexicon.Finding], silent: Silence)
 
 def _number_spans(text: str, found: Iterable[lexicon.Finding]) -> list[Span]:
     clock = times.find(text)
-    blanked = _blank(text, clock)
+    blanked = tables.without_references(_blank(text, clock))
     events = [finding for finding in found if finding.label == "EVENT"]
     counted = frozenset(finding.end for finding in events)
     most = plausibility.most_beats(text)

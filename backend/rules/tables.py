@@ -1,4 +1,4 @@
-"""Bare numbers in the columns of a table: a header line names them, the rows below hold nothing but numbers."""
+"""Numbers in the columns of a table: a header line names bare ones, and says which columns are reference ranges."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from backend.rules import plausibility
 from backend.rules.names import RATE, VALUE, interval_before, is_of_heart, name_before
+from backend.rules.number_patterns import patterns
 from backend.rules.readings import Reading
 from backend.rules.torn import Fits
 
 _CELL = re.compile(r"[^\s|]+")
 _NUMBER = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,3})?")
+_WIDE_CELL = re.compile(r"[^\s|]+(?: [^\s|]+)*")
 _FEWEST_CELLS = 3
 _FEWEST_NAMED = 2
 
@@ -36,6 +38,32 @@ def find(text: str, finding_ends: Collection[int], most: float) -> Iterator[Read
         elif cells:
             columns = _header(text, cells, finding_ends, most)
         at += len(line) + 1
+
+
+def without_references(text: str) -> str:
+    """The folded text, same length, with NUL characters in the columns whose header says 参考值 or the like."""
+    if patterns().reference.search(text) is None:
+        return text
+    size = 0
+    columns: list[int] = []
+    lines = []
+    for line in text.split("\n"):
+        cells = _cells(line)
+        if len(cells) >= _FEWEST_CELLS and not re.search(r"[0-9]", line):
+            size = len(cells)
+            columns = [k for k, cell in enumerate(cells) if patterns().reference.search(line, *cell)]
+        elif len(cells) != size:
+            columns = []
+        for start, end in [cells[k] for k in columns]:
+            line = line[:start] + "\x00" * (end - start) + line[end:]
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _cells(line: str) -> list[tuple[int, int]]:
+    """Where the cells of a line are: between bars, tabs or wide gaps, else between single blanks."""
+    wide = [match.span() for match in _WIDE_CELL.finditer(line)]
+    return wide if len(wide) > 1 else [match.span() for match in _CELL.finditer(line)]
 
 
 def _header(

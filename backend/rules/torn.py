@@ -2,7 +2,7 @@
 
 `7 2次/分`, `1 254次`, `0. 1mV`, `0。1mV`, `1O0次/分`, `l20次/分`, `三百20次`. What is torn may be one number or two, so
 it is left out. Two numbers are no parts of one where the number that both would make cannot be (`72 80次/分`).
-About so many (`六、七十次/分`, `3、5次`, `60、70次/分`) is two parts of a range, unless they are dealt out (分别为3、5次).
+About so many (`六、七十次/分`, `3、5次`, `60、70次/分`) are two parts of a range, unless 分别 deals them out.
 """
 
 from __future__ import annotations

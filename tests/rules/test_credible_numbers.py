@@ -128,6 +128,8 @@ REFERENCES = [
     "PR间期[160ms|VALUE]，正常范围：120~200ms",
     "QTc [410ms|VALUE]（参考值：350-440ms，女性350-460ms）",
     "QTc [410ms|VALUE]（参考值：男<430ms，女460ms）",
+    "项目 结果 参考值\nPR间期 [160ms|VALUE] 120-200ms\n心率 [72次/分|HR] 60-100次/分",
+    "项目 | 结果 | 正常范围 | 单位\nPR间期 | [160 ms|VALUE] | 120 - 200 ms | ms\n\n心率[62-98次/分|HR]",
     "正常值：PR间期120-200ms，QRS 60-100ms，实测PR [160ms|VALUE]",
 ]
 MEASURED = [
