@@ -30,6 +30,8 @@ class NumberPatterns:
     change: re.Pattern[str]
     limit_after: re.Pattern[str]
     reference: re.Pattern[str]
+    reference_end: re.Pattern[str]
+    reference_line: re.Pattern[str]
     normal_before: re.Pattern[str]
     normal_heading: re.Pattern[str]
     lasting: re.Pattern[str]
@@ -113,6 +115,8 @@ def patterns() -> NumberPatterns:
         change=re.compile(rf"(?:{_alternatives('thresholds', 'changes')})(?:了|约|大约)?[ \t]{{0,2}}$"),
         limit_after=re.compile(rf"{gap}(?:{_alternatives('thresholds', 'after')})"),
         reference=re.compile(_alternatives("thresholds", "reference")),
+        reference_end=re.compile(rf"(?:{_alternatives('thresholds', 'reference')})[ \t]*\Z"),
+        reference_line=re.compile(rf"[ \t\[(]*(?:{_alternatives('thresholds', 'reference')})[ \t\r\])]*:?[ \t\r]*"),
         normal_before=re.compile(_normal_before_source()),
         normal_heading=re.compile(rf"[ \t]*(?:{_alternatives('thresholds', 'reference')}|{_NORMAL})[ \t]*[:=为是]"),
         lasting=re.compile("|".join(words("patterns.toml", "times", "duration_words"))),
