@@ -27,8 +27,8 @@ def is_reference(text: str, start: int, end: int) -> bool:
     """Whether the number is part of a reference range.
 
     It is behind 参考值, 正常值 and the like in its clause, or in a bracket that begins so. A range is so, too, right
-    behind 正常, in a bracket behind 正常值, in a sentence that begins with 正常: and below a line 参考值. What is called
-    normal (心率正常，72次/分) was measured.
+    behind 正常, in a bracket behind 正常值, in a sentence that begins with 正常: and below a line 参考值. What is
+    called normal (心率正常，72次/分) was measured.
     """
     scope = re.split(r"[。;\n]", text[max(0, start - _HEADING_REACH) : start])[-1]
     bracket = re.search(r"[(\[][^()\[\]]*\Z", scope)
