@@ -112,10 +112,10 @@ def judge(relations: dict[str, Any], report: StructuredReport) -> Iterator[Verdi
         return Verdict(relations["report_id"], relation, entry["text"], expected, said)
 
     for entry in relations.get("heart_rates", ()):
-        rate = _match(report.heart_rates, entry)
-        yield verdict("heart_rate_kind", entry, entry["kind"], rate.kind if rate else MISSING)
+        rate, is_none = _match(report.heart_rates, entry), entry["kind"] is None
+        yield verdict("heart_rate_kind", entry, MISSING if is_none else entry["kind"], rate.kind if rate else MISSING)
         said = (rate.time.text if rate.time else None) if rate else MISSING
-        yield verdict("heart_rate_time", entry, entry["time"], said)
+        yield verdict("heart_rate_time", entry, MISSING if is_none else entry["time"], said)
     for entry in relations["events"]:
         if "count" in entry:
             event = _match(report.events, entry)

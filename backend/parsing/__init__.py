@@ -7,6 +7,7 @@
     credibility   numbers that cannot be what their span says
     moments       clock times and what they belong to
     rates         heart rates with their kind
+    atria         rates of the atria, which are no heart rates
     naming        names of measured values                     names.toml
     counts        which value counts which event
     measurements  measured values
@@ -28,6 +29,7 @@ from typing import Protocol
 
 from backend.ner.spans import Span
 from backend.parsing import denials
+from backend.parsing.atria import as_values
 from backend.parsing.certainty import Certainties
 from backend.parsing.counts import Counts
 from backend.parsing.findings import Findings
@@ -60,7 +62,7 @@ def parse(text: str, spans: Sequence[Span], version: str, labels: Collection[str
     (EVENT, DIAG). The order of the spans does not matter. Raises ValueError for a span outside the text.
     """
     mended = mend(text)
-    layout = Layout.of(mended.text, in_mended(mended, text, spans))
+    layout = as_values(Layout.of(mended.text, in_mended(mended, text, spans)))
     moments, counts, certainties = Moments(layout), Counts(layout), Certainties(layout.folded)
     denied = tuple(denials.find(mended.text, certainties, layout.spans, labels))
     findings = Findings(layout, moments, counts, certainties, denied)

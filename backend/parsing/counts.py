@@ -6,13 +6,15 @@ in the same sentence (一过性ST段压低：V1-V4导联0.1mV，3阵). It is non
 最多每小时), when the event has its count, or when a heart rate lies between. An event alone on its line is counted by
 a total on the lines below (室性早搏 / 总数: 1293), an event in the header of a table by its one row or the row of
 totals. A share (占1.2%, 负荷, in brackets) belongs to the event whose count it follows, else to the last event before
-it in the sentence. What is counted by the hour (最多每小时) are the beats, not the couplets named in between.
+it in the sentence. What is counted by the hour (最多每小时) are the beats, not the couplets named in between. Beats
+(短阵室速20跳) are no number of runs or pairs: they tell how long one is. Neither end of a range (3至5次) is a count,
+nor is what exceeds the number of all beats.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 from backend.parsing.canonical import canonical
@@ -28,6 +30,7 @@ _DIRECT = re.compile(
 )
 _BACK = 8  # spans between an event and its count
 _HEADING_LINES = 120  # characters between an event that is a heading and its total
+_TO = re.compile(r"[ \t]*[至到][ \t]*约?[ \t]*")
 _PER_RECORDING = re.compile(r"/[ \t]?[0-9.]+[ \t]?(?:小时|h|天)$")
 
 
@@ -60,8 +63,10 @@ class Counts:
         return self._owners.get(value)
 
     def name(self, value: int) -> Name:
-        """What the value is called."""
-        return self._names[value]
+        """What the value is called; beats of a run without a name are its length."""
+        name = self._names[value]
+        owner = self._owners.get(value) if name.canonical is None and self._in_beats(value) else None
+        return replace(name, canonical=_words().length) if owner is not None and self._is_group(owner) else name
 
     def quantity(self, value: int) -> Quantity:
         """The numbers of the value."""
@@ -79,14 +84,24 @@ class Counts:
     def _quantities(self) -> dict[int, Quantity]:
         spans = self.layout.spans
         found = {i: read(self.layout.folded, spans[i].start, spans[i].end) for i in self._indices}
-        return {i: credible_value(self.layout, spans[i], found[i], self._names[i].parts) for i in self._indices}
+        found = {i: credible_value(self.layout, spans[i], found[i], self._names[i].parts) for i in self._indices}
+        named = (i for i in self._indices if self._names[i].canonical == _words().all_beats)
+        totals = [found[i].value or 0 for i in named if not self.layout.header(spans[i])]  # else it may be of one hour
+        return {i: self._within(quantity, max(totals, default=0)) for i, quantity in found.items()}
+
+    def _within(self, quantity: Quantity, total: Number) -> Quantity:
+        """The quantity; without its number if it counts more than the `total` of all beats (0: not stated)."""
+        counts = quantity.unit is None or quantity.unit in _words().units
+        if not total or not counts or (quantity.value or 0) <= total:
+            return quantity
+        return replace(quantity, parts=tuple(replace(part, value=None) for part in quantity.parts))
 
     @cached_property
     def _counts(self) -> dict[int, Count]:
         counts = self._column_totals()
         for i in self._indices:
             event = self._counted(i, counts) if self._counts_something(i) else None
-            if event is not None and event not in counts:
+            if event is not None and event not in counts and not (self._in_beats(i) and self._is_group(event)):
                 counts[event] = self._as_count(i)
         return counts
 
@@ -124,7 +139,23 @@ class Counts:
         quantity, name = self._quantities[i], self._names[i].canonical
         unit = _PER_RECORDING.sub("", quantity.unit or "")
         countable = not unit or unit in _words().units
-        return countable and isinstance(quantity.value, int) and (name is None or name in _words().totals)
+        whole = isinstance(quantity.value, int) and not self._ends_range(i)
+        return countable and whole and (name is None or name in _words().totals)
+
+    def _ends_range(self, i: int) -> bool:
+        """Whether value `i` is an end of a range: 3至5次."""
+        left = self._label(i - 1) == "VALUE" and _TO.fullmatch(self.layout.gap(i - 1, i))
+        return bool(left or (self._label(i + 1) == "VALUE" and _TO.fullmatch(self.layout.gap(i, i + 1))))
+
+    def _in_beats(self, i: int) -> bool:
+        """Whether value `i` is said in beats."""
+        span = self.layout.spans[i]
+        return self.layout.folded.endswith(_words().single, span.start, span.end)
+
+    def _is_group(self, event: int) -> bool:
+        """Whether event `event` is made of several beats: a run, a couplet."""
+        span = self.layout.spans[event]
+        return _words().groups.search(canonical(self.layout.text[span.start : span.end])) is not None
 
     def _counted(self, i: int, counts: dict[int, Count]) -> int | None:
         """The event that value `i` counts."""
@@ -132,12 +163,15 @@ class Counts:
         previous = self._label(i - 1) == "EVENT" and _DIRECT.fullmatch(self.layout.gap(i - 1, i)) is not None
         if previous and i - 1 not in counts:
             return i - 1
-        if self._label(i + 1) == "EVENT" and self.layout.gap(i, i + 1).strip() in ("", "的"):
+        if self._stands_before_event(i):
             return i + 1
         if self.layout.header(spans[i]) and self._header_event(i) is not None:
             return None  # settled by _column_totals
         event = self._before(i)
         return event if event is not None else self._heading(i)
+
+    def _stands_before_event(self, i: int) -> bool:
+        return self._label(i + 1) == "EVENT" and self.layout.gap(i, i + 1).strip() in ("", "的")
 
     def _before(self, i: int) -> int | None:
         """The last finding before `i` in its sentence if it is an event and no heart rate lies between."""
@@ -163,6 +197,8 @@ class Counts:
         name, gap = self._names[i].canonical, ""
         if name is not None and name not in _words().relative:
             return None
+        if self._in_beats(i) and self._stands_before_event(i):
+            return i + 1
         header = self._header_event(i)
         if header is not None:
             return header
@@ -220,11 +256,15 @@ class Counts:
 @dataclass(frozen=True)
 class _Words:
     units: frozenset[str]
+    all_beats: str
     totals: frozenset[str]
     shares: frozenset[str]
     relative: frozenset[str]
     hourly: frozenset[str]
     beats: frozenset[str]
+    single: tuple[str, ...]
+    groups: re.Pattern[str]
+    length: str
     total_row: re.Pattern[str]
 
 
@@ -234,10 +274,14 @@ def _words() -> _Words:
     rows = "|".join(map(re.escape, words("counting", "total_rows")))
     return _Words(
         units=frozenset(counting["units"]),
+        all_beats=counting["all_beats"],
         totals=frozenset(counting["totals"]),
         shares=frozenset(counting["shares"]),
         relative=frozenset(counting["relative"]),
         hourly=frozenset(counting["hourly"]),
         beats=frozenset(counting["beats"]),
+        single=tuple(words("counting", "single")),
+        groups=re.compile("|".join(map(re.escape, words("counting", "groups")))),
+        length=counting["length"],
         total_row=re.compile(rf"[ \t|]*(?:{rows})"),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from backend.ner.spans import Span
+from backend.rules import plausibility
 from backend.rules.fold import fold
 from backend.rules.readings import mask
 from backend.rules.trie import Trie, cuts_word
@@ -130,6 +131,11 @@ class Layout:
                 parts += [self.folded[at : span.start], "\x00" * (span.end - span.start)]
                 at = span.end
         return mask("".join([*parts, self.folded[at:]]))
+
+    @cached_property
+    def most_beats(self) -> float:
+        """How many beats the recording can hold (backend.rules.plausibility)."""
+        return plausibility.most_beats(self.folded)
 
     @cached_property
     def _sentence_ends(self) -> list[int]:

@@ -18,11 +18,9 @@ from backend.parsing.layout import Layout
 from backend.parsing.report import Moment
 from backend.parsing.resources import words
 from backend.rules.resources import words as rule_words
+from backend.rules.times import clocks
 
 _SPANS_BACK = 12  # spans between a time and what it belongs to: a row of an hourly table has five
-_CLOCK = re.compile(
-    r"(?<![0-9])([0-2]?[0-9]):([0-5][0-9])(?::([0-5][0-9]))?|([0-2]?[0-9])[时点](半|[0-5]?[0-9])?(?!间)"
-)
 _DATE = re.compile(r"(?:19|20)[0-9]{2}[-/.年]|[0-9]{1,2}月[0-9]|[0-9]{1,2}[-/.][0-9]{1,2}[ t]")
 _AFTERNOON = re.compile(r"下午|傍晚|晚|午后|pm|p\.m\.")
 _MIDNIGHT = re.compile(r"凌晨|夜|am|a\.m\.")
@@ -148,23 +146,20 @@ class Moments:
 
 
 def clock_of(said: str) -> str | None:
-    """The time of day in a folded TIME span, 24 hours; None for a date, a length or a part of the day.
+    """The time of day in a folded TIME span, 24 hours; None for a date, a length, a part of the day, or none (24:30).
 
     >>> clock_of("下午5:07"), clock_of("04-01 01:04"), clock_of("14时21分"), clock_of("23小时44分"), clock_of("2点半")
     ('17:07', '01:04', '14:21', None, '02:30')
     """
-    match = _CLOCK.search(said)
-    if match is None:
+    clock = next(iter(clocks(said)), None)
+    if clock is None or not clock.exists:
         return None
-    hour, minute, second = int(match[1] or match[4]), match[2] or match[5] or "00", match[3]
+    hour = clock.hour
     if _AFTERNOON.search(said) and hour < 12:
         hour += 12
     elif _MIDNIGHT.search(said) and hour == 12:
         hour = 0
-    if hour > 24:
-        return None
-    minute = "30" if minute == "半" else minute.zfill(2)
-    return f"{hour:02}:{minute}" + (f":{second}" if second else "")
+    return f"{hour:02}:{clock.minute:02}" + ("" if clock.second is None else f":{clock.second:02}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What a measured value is called: the last known name before it (names.toml, `measurements`), else its own words."""
+"""What a measured value is called: the last known name before it (names.toml, `measurements`), else its own words.
+
+A rate is none of these but may be one of the atria (backend.parsing.atria).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from backend.parsing.atria import canonical_rate, rate_of_atria
 from backend.parsing.canonical import corrected
 from backend.parsing.layout import Layout, last_clause, mentions
 from backend.parsing.resources import by_synonym
@@ -14,6 +18,7 @@ from backend.rules.resources import words as rule_words
 from backend.rules.trie import Trie
 
 _LONGEST = 20  # characters of a name that no table knows
+_NO_RATE = re.compile(r"(?:[0-9. \t](?:m?s|m?v|mm|msec|sec)|毫?秒|毫[伏米]|[°%])\Z")  # amplitudes and lengths of waves
 _EDGES = " \t\r:：=|()（）[]【】<>≥≤、+-·的为约达"
 
 
@@ -33,6 +38,9 @@ class Name:
 def name_of(layout: Layout, i: int) -> Name:
     """The name of reading `i`: in the words since the span before it, in its clause; else the table's header."""
     start = layout.spans[i].start
+    rate = None if _NO_RATE.search(layout.folded, start, layout.spans[i].end) else rate_of_atria(layout, i)
+    if rate is not None:
+        return Name(layout.text[slice(*rate.span("name"))], canonical_rate(rate["name"]))
     floor = layout.sentence_start(start)
     if i and layout.spans[i - 1].end > floor:
         floor = layout.spans[i - 1].end

@@ -63,9 +63,10 @@ class HeartRate(Item):
 
 
 class Measurement(Item):
-    """Another measured value. `name` is what the report calls it, `canonical` what it is called here (None: unknown).
+    """Another measured value, rates of the atria among them.
 
-    `of` is the finding that it counts or measures. A range has `low` and `high`; a ratio (5:4) has only its text.
+    `name` is what the report calls it, `canonical` what it is called here (None: unknown). `of` is the finding
+    that it counts or measures. A range has `low` and `high`; a ratio (5:4) has only its text.
     """
 
     name: str | None

@@ -30,6 +30,10 @@ class NumberPatterns:
     change: re.Pattern[str]
     limit_after: re.Pattern[str]
     reference: re.Pattern[str]
+    reference_end: re.Pattern[str]
+    reference_line: re.Pattern[str]
+    normal_before: re.Pattern[str]
+    normal_heading: re.Pattern[str]
     lasting: re.Pattern[str]
     interval: re.Pattern[str]
     pause: re.Pattern[str]
@@ -40,6 +44,16 @@ class NumberPatterns:
 
 def _alternatives(section: str, key: str) -> str:
     return "|".join(map(re.escape, words("patterns.toml", section, key)))
+
+
+_NORMAL = r"(?:成人|成年人)?(?:正常|normal)(?:成人|成年人|人|男性|女性|儿童|值|范围)?"
+
+
+def _normal_before_source() -> str:
+    """正常 that opens a clause, with a name or without, up to the number: 正常PR间期为, (正常."""
+    names = "|".join(_alternatives("names", key) for key in ("rate", "value"))
+    between = rf"{_alternatives('names', 'between')}|范围|男性?|女性?"
+    return rf"(?<![^,。;:\n()\[ \t|]){_NORMAL}(?:的|(?<=normal) )?(?:{names})?(?:{between})*+\Z"
 
 
 def _number_source() -> str:
@@ -101,6 +115,10 @@ def patterns() -> NumberPatterns:
         change=re.compile(rf"(?:{_alternatives('thresholds', 'changes')})(?:了|约|大约)?[ \t]{{0,2}}$"),
         limit_after=re.compile(rf"{gap}(?:{_alternatives('thresholds', 'after')})"),
         reference=re.compile(_alternatives("thresholds", "reference")),
+        reference_end=re.compile(rf"(?:{_alternatives('thresholds', 'reference')})[ \t]*\Z"),
+        reference_line=re.compile(rf"[ \t\[(]*(?:{_alternatives('thresholds', 'reference')})[ \t\r\])]*:?[ \t\r]*"),
+        normal_before=re.compile(_normal_before_source()),
+        normal_heading=re.compile(rf"[ \t]*(?:{_alternatives('thresholds', 'reference')}|{_NORMAL})[ \t]*[:=为是]"),
         lasting=re.compile("|".join(words("patterns.toml", "times", "duration_words"))),
         interval=re.compile("|".join(words("patterns.toml", "times", "interval_words"))),
         pause=re.compile("|".join(words("patterns.toml", "times", "pause_words"))),

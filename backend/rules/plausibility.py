@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 from backend.rules.fold import fold
-from backend.rules.resources import table
+from backend.rules.resources import table, words
 
 Range = tuple[float, float]
 
+_LENGTH = re.compile(r"(?<![0-9.])([0-9]{1,3}(?:\.[0-9]{1,2})?)[ \t]?(?:(?:小时|h(?![a-z])|hours?|hrs?)|(天|days?))")
 _MILLISECONDS = {"ms": 1, "msec": 1, "毫秒": 1, "s": 1000, "sec": 1000, "秒": 1000, "秒钟": 1000, "″": 1000, '"': 1000}
 
 
@@ -40,6 +42,29 @@ def is_measurement(value: float, unit: str | None, interval: Range | None) -> bo
     return any(interval[0] <= amount * factor <= interval[1] for factor in factors)
 
 
+def is_percentage(value: float, before: str) -> bool:
+    """Whether a number can be a percentage, `before` being the folded text before it.
+
+    >>> is_percentage(120, "占总心搏"), is_percentage(100, "占"), is_percentage(105, "达预测最大心率的")
+    (False, True, True)
+    """
+    clause = re.split(r"[,。;\n]", before)[-1]
+    low, high = _limits()["percent_of_more" if _of_more().search(clause) else "percent"]
+    return bool(low <= value <= high)
+
+
+def most_beats(text: str) -> float:
+    """How many beats the recording of a folded report can hold at most, by the greatest length that it states.
+
+    >>> most_beats("24小时动态心电图"), most_beats("记录47小时12分"), most_beats("持续2小时") == most_beats("")
+    (375000.0, 720000.0, True)
+    """
+    limits = _limits()
+    stated = [float(match[1]) * (24 if match[2] else 1) for match in _LENGTH.finditer(text)]
+    long = [hours + 1 for hours in stated if hours >= limits["shortest_recording"]]  # and some minutes
+    return float(max(long, default=limits["longest_recording"]) * 60 * limits["mean_rate"])
+
+
 @cache
 def intervals() -> dict[str, Range]:
     """Folded name of an interval -> what it can be, in ms."""
@@ -56,6 +81,11 @@ def any_interval() -> Range:
 @cache
 def _by_unit() -> dict[str, Range]:
     return {fold(name): tuple(entry["range"]) for entry in _limits()["units"] for name in entry["names"]}
+
+
+@cache
+def _of_more() -> re.Pattern[str]:
+    return re.compile("|".join(words("patterns.toml", "plausible", "of_more")))
 
 
 def _limits() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from backend.ner.spans import Span
-from backend.rules import lexicon, readings, tables, times
+from backend.rules import lexicon, plausibility, readings, tables, times
 from backend.rules.exercise import Exercise
 from backend.rules.fold import fold
 from backend.rules.memory import EMPTY_MEMORY, SpanMemory
@@ -100,15 +100,16 @@ def _finding_spans(text: str, found: Iterable[lexicon.Finding], silent: Silence)
 
 def _number_spans(text: str, found: Iterable[lexicon.Finding]) -> list[Span]:
     clock = times.find(text)
-    blanked = _blank(text, clock)
+    blanked = tables.without_references(_blank(text, clock))
     events = [finding for finding in found if finding.label == "EVENT"]
     counted = frozenset(finding.end for finding in events)
+    most = plausibility.most_beats(text)
     beats = frozenset(finding.end for finding in events if finding.family.name in _BEATS)
     return [
         *(Span(m.start, m.end, "TIME", _SCORES[m.rule], m.rule) for m in clock if m.rule),
         *(
             Span(r.start, r.end, _LABEL_OF_KIND[r.kind], _SCORES[r.rule], r.rule)
-            for r in (*readings.find(blanked, counted, beats), *tables.find(blanked, counted))
+            for r in (*readings.find(blanked, counted, beats, most), *tables.find(blanked, counted, most))
         ),
     ]
 

@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from backend.rules import numerals, plausibility
+from backend.rules.limits import is_limit
 from backend.rules.names import FOREIGN, LASTING, RATE, REACH, VALUE, interval_before, is_of_heart, name_before
 from backend.rules.number_patterns import patterns, unit_kinds
 from backend.rules.torn import is_torn
 
 _MOST_BEATS_PER_MINUTE = 30  # 1/min; ectopic beats per minute stay below, rates above
-_HIGHEST_COUNT = 10_000_000  # beats; a recording of a week has a million
 _BEATS = frozenset({"次", "跳", "搏"})
 _COUNTING = frozenset({*_BEATS, "阵", "个", "对", "组", "串"})
 # Before a Chinese numeral: it is an ordinal, a repetition, about that many, or goes on to the left.
@@ -50,14 +50,15 @@ class _Number:
         return "" if self.unit is None else unit_kinds().get(self.unit, "value")
 
 
-def find(text: str, finding_ends: Collection[int], beat_ends: Collection[int]) -> list[Reading]:
+def find(text: str, finding_ends: Collection[int], beat_ends: Collection[int], most: float) -> list[Reading]:
     """Readings of the folded text, sorted and disjoint.
 
     Times must be blanked out before. `finding_ends` are the ends of the findings that can be counted,
-    `beat_ends` of those that are single beats: a small rate right after one of these counts beats.
+    `beat_ends` of those that are single beats: a small rate right after one of these counts beats. No count exceeds
+    `most` (backend.rules.plausibility.most_beats).
     """
     masked = mask(text)
-    reader = _Reader(masked, finding_ends, beat_ends)
+    reader = _Reader(masked, finding_ends, beat_ends, most)
     readings: list[Reading] = []
     for number in sorted(_numbers(masked), key=lambda number: number.start):
         previous = readings[-1] if readings else None
@@ -104,6 +105,7 @@ class _Reader:
     text: str
     finding_ends: Collection[int]
     beat_ends: Collection[int]
+    most: float
 
     def read(self, number: _Number, previous: Reading | None) -> Reading | None:
         """The reading that a number is, or None."""
@@ -121,7 +123,7 @@ class _Reader:
     def _judge(self, number: _Number, lead: int, previous: Reading | None) -> tuple[str, str] | None:
         """Kind and rule of one number whose words, 每分钟 included, begin at `lead`."""
         kind = number.unit_kind
-        if kind == "none" or _is_limit(self.text, lead, number.end):
+        if kind == "none" or is_limit(self.text, lead, number.end):
             return None
         name = name_before(self.text, lead)
         if name == FOREIGN:
@@ -185,31 +187,25 @@ class _Reader:
         if kind == RATE:
             of_heart = is_of_heart(self.text, origin)
             credible = whole = lambda value: plausibility.is_rate(value, of_heart)
+        elif number.unit == "%":
+            words = self.text[max(0, origin - REACH) : origin]
+            credible = whole = lambda value: plausibility.is_percentage(value, words)
         elif rule in ("unit", "interval", "bare-value", "range"):
             interval = interval_before(self.text, origin)
             limits = plausibility.any_interval() if interval and len(number.amounts) > 1 else interval
-            credible = whole = lambda value: plausibility.is_measurement(value, number.unit, limits)
+            most, unit = self.most, number.unit
+            credible = whole = lambda value: value <= most and plausibility.is_measurement(value, unit, limits)
         else:
-            credible = whole = lambda value: value <= _HIGHEST_COUNT
+            credible = whole = lambda value: value <= self.most
         if number.unit in _COUNTING and re.search(r"\.[0-9]{3}(?![0-9])", self.text[number.start : number.end]):
             return False  # 1.254次: thousands
         if number.unit in _COUNTING or rule in ("bare-count", "ratio"):
-            whole = _can_be_count
+            whole = self._can_be_count
         torn = is_torn(self.text, number.start, number.end, whole, bare=number.unit is None)
         return all(map(credible, number.amounts)) and not torn
 
-
-def _can_be_count(value: float) -> bool:
-    return value == int(value) and value <= _HIGHEST_COUNT
-
-
-def _is_limit(text: str, start: int, end: int) -> bool:
-    """Whether the number is a threshold or part of a reference range."""
-    before = text[max(0, start - REACH) : start]
-    if patterns().limit_before.search(before[-8:]) or patterns().limit_after.match(text, end):
-        return True
-    clause = re.split(r"[,。;\n()]", before)[-1]
-    return patterns().reference.search(clause) is not None
+    def _can_be_count(self, value: float) -> bool:
+        return value == int(value) and value <= self.most
 
 
 def _lasts(text: str, start: int) -> bool:

@@ -14,9 +14,14 @@ from backend.rules.resources import words
 
 _NUMBER = r"(?<![0-9.])[0-9]{1,6}(?:\.[0-9]{1,3})?"
 _HANZI_NUMBER = r"(?:半|数|[一二两三四五六七八九十]{1,3})"
+# With minutes and seconds from 60 on, which Clock refuses, so that their digits are no readings.
 _CLOCK = (
-    r"[0-9]{1,2}:[0-5][0-9](?::[0-5][0-9])?(?!\.?[0-9:])"
-    r"|[0-9]{1,2}[时点](?:[0-5]?[0-9]分?(?:[0-5]?[0-9]秒)?|半)?(?![0-9])"
+    r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?!\.?[0-9:])"
+    r"|[0-9]{1,2}[时点](?:(?:[0-5]?[0-9]分?|[0-9]{2}分)(?:[0-9]{1,2}秒)?|半)?(?![0-9])"
+)
+_CLOCK_PARTS = re.compile(
+    r"(?<![0-9:])(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?![0-9:])"
+    r"|[时点](?!间)(?:(?P<half>半)|(?P<minutes>[0-9]{1,2})分?(?:(?P<seconds>[0-9]{1,2})秒)?)?)"
 )
 _DATE = (
     r"(?:19|20)[0-9]{2}(?:[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?![0-9])|年(?:[0-9]{1,2}月(?:[0-9]{1,2}[日号]?)?)?)"
@@ -34,20 +39,55 @@ _NOT_AFTER = re.compile(
 
 # `1 4:05`: 14:05 or 4:05?
 _TORN = re.compile(r"(?<![0-9.])[012](?: {1,2}|\r?\n)$")
+_UNIT = re.compile(r"[次跳]|[ \t]?(?:bpm|ms|mv|%)")
 _ONE_DIGIT = re.compile(r"[0-9][:时点]")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A time in the folded text (`rule` names the pattern), or with an empty rule a length that is no time."""
+    """A time in the folded text (`rule` names the pattern); with an empty rule a length or a time that is none."""
 
     start: int
     end: int
     rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A time as it is written, hours from 0 to 99."""
+
+    hour: int
+    minute: int
+    second: int | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is a time of day, 24:00 being the end of one."""
+        second = self.second or 0
+        return (self.hour < 24 or (self.hour, self.minute, second) == (24, 0, 0)) and self.is_length
+
+    @property
+    def is_length(self) -> bool:
+        """Whether it can be a length, which may have more hours."""
+        return self.minute < 60 and (self.second or 0) < 60
+
+
+def clocks(text: str) -> list[Clock]:
+    """The clock times written in a folded stretch of text.
+
+    >>> [clock.exists for clock in clocks("08:00-25:00, 24:00, 24:30, 23:59:60, 12时75分, 2点半, 23小时44分")]
+    [True, False, True, False, False, False, True]
+    """
+    found = []
+    for match in _CLOCK_PARTS.finditer(text):
+        minute = "30" if match["half"] else match["minute"] or match["minutes"] or "0"
+        second = match["second"] or match["seconds"]
+        found.append(Clock(int(match["hour"]), int(minute), int(second) if second else None))
+    return found
+
+
 def find(text: str) -> list[Match]:
-    """Times of the folded text, sorted and disjoint, with the lengths that are no times in between."""
+    """Times of the folded text, sorted and disjoint, with the lengths and times that are none in between."""
     return list(_scan(text))
 
 
@@ -61,9 +101,22 @@ def _scan(text: str) -> Iterator[Match]:
             continue  # 111次/22.7h: part of the unit
         if _TORN.search(text[max(0, start - 4) : start]) and _ONE_DIGIT.match(text, start):
             continue
+        if rule == "moment" and not _exists(text, start, end):
+            if _UNIT.match(text, end):
+                continue  # 45:72:98次/分
+            rule = ""
         if rule == "exam" or _NOT_AFTER.search(text[max(0, start - 8) : start]):
             rule = ""
         yield Match(start, end, {"moment": "clock-time", "part": "day-part"}.get(rule, rule))
+
+
+def _exists(text: str, start: int, end: int) -> bool:
+    """Whether the clock times in a moment are times of day, or the only one is a length (时长：25:30)."""
+    found = clocks(text[start:end])
+    alone = _CLOCK_PARTS.fullmatch(text[start:end])
+    if alone and _patterns().measured.search(text[max(0, start - 12) : start]):
+        return found[0].is_length
+    return all(clock.exists for clock in found)
 
 
 def _is_duration(text: str, start: int, end: int) -> bool:
@@ -80,6 +133,7 @@ def _is_duration(text: str, start: int, end: int) -> bool:
 class _Patterns:
     everything: re.Pattern[str]
     lasting: re.Pattern[str]
+    measured: re.Pattern[str]
 
 
 @cache
@@ -100,6 +154,9 @@ def _patterns() -> _Patterns:
             rf"|(?P<part>{part})"
         ),
         re.compile(rf"(?:{lasting})[^,。;\n]{{0,4}}$"),
+        re.compile(
+            rf"(?:{'|'.join(words('patterns.toml', 'times', 'measured_lengths'))})[^,。;\n0-9于在至到见]{{0,4}}$"
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 `7 2次/分`, `1 254次`, `0. 1mV`, `0。1mV`, `1O0次/分`, `l20次/分`, `三百20次`. What is torn may be one number or two, so
 it is left out. Two numbers are no parts of one where the number that both would make cannot be (`72 80次/分`).
+About so many (`六、七十次/分`, `3、5次`, `60、70次/分`) are two parts of a range, unless 分别 deals them out.
 """
 
 from __future__ import annotations
@@ -34,12 +35,20 @@ _LETTER_RIGHT = re.compile(
     rf"(?:[ \t]?[-~/→][ \t]?)?[oоοil]{{1,2}}[0-9]|{_ODD}[0-9]|[ \t]?[十百千亿零〇○]|(?<=万)[0-9]"
 )
 _NUMERAL_LEFT = re.compile(rf"[{CHARACTERS}亿]\Z")
+# One digit of a range before the number: 六、七十, 六至七十. The range 七十至八十 has two whole numbers.
+_OR = r"[ \t]?[、,][ \t]?"
+_DIGIT_LEFT = re.compile(rf"[一二两三四五六七八九](?:(?P<or>{_OR})|(?<![十百千万零].)[至到])\Z")
+_TENS = re.compile(rf"[{CHARACTERS}]?[十百千万]")
+_ROUND = r"(?P<part>[1-9]0{0,5})"
+_ROUND_LEFT = re.compile(rf"(?<![0-9.,]){_ROUND}{_OR}\Z")
+_ROUND_RIGHT = re.compile(rf"{_OR}{_ROUND}(?![0-9.,])")
+_DEALT_OUT = re.compile(r"分别|依次|各|(?:最|平均).{0,8}(?:最|平均)")
 
 
 def is_torn(text: str, start: int, end: int, fits: Fits, bare: bool) -> bool:
     """Whether `text[start:end]` of the folded text, a number (`bare`) or one with its unit, is a part of a number."""
     before = text[max(0, start - _REACH) : start]
-    if _LETTER_LEFT.search(before) or _NUMERAL_LEFT.search(before):
+    if _LETTER_LEFT.search(before) or _NUMERAL_LEFT.search(before) or _is_about(text, start, end, before, bare):
         return True
     number = re.match(r"[+-]?(?P<part>[0-9]+(?:\.[0-9]+)?)", text[start:end])
     if number is None:
@@ -54,6 +63,25 @@ def is_torn(text: str, start: int, end: int, fits: Fits, bare: bool) -> bool:
     last = re.search(r"[0-9]+(?:\.[0-9]+)?$", text[start:end])
     right = _RIGHT.match(text, end)
     return bool(last and right and _is_whole(right, last[0], right["part"], fits))
+
+
+def _is_about(text: str, start: int, end: int, before: str, bare: bool) -> bool:
+    """Whether the number is an end of a range that is written as two digits, or two round numbers, of a list."""
+    digit = _DIGIT_LEFT.search(before)
+    if digit and text[start] in CHARACTERS:
+        return digit["or"] is not None or _TENS.match(text, start) is not None
+    number = re.match(_ROUND + r"(?![0-9.,]*[0-9])", text[start:end])
+    if number is None or _DEALT_OUT.search(before):
+        return False
+    left, right = _ROUND_LEFT.search(before), _ROUND_RIGHT.match(text, end) if bare else None
+    return (left is not None and _are_near(left["part"], number["part"])) or (
+        right is not None and _are_near(number["part"], right["part"])
+    )
+
+
+def _are_near(low: str, high: str) -> bool:
+    """3 and 5, 6 and 70, 60 and 70: leading digits that are one or two apart."""
+    return 1 <= int(high[0]) - int(low[0]) <= 2 and len(low) <= len(high)
 
 
 def _is_whole(gap: re.Match[str], left: str, right: str, fits: Fits) -> bool:

@@ -30,10 +30,30 @@ def test_counts_in_a_list(counts):
         ("短阵房速，最长一阵9个", None),
         ("可见室早，最快心率118次/分，RR>2.0s 3次", None),
         ("可见室早。患者按键事件2次", None),
+        ("短阵室速20跳", None),
+        ("短阵室速（20跳）", None),
+        ("20跳短阵室速", None),
+        ("短阵房速12搏", None),
+        ("室上速12 beats", None),
+        ("短阵房速20连发", None),
+        ("成对室早20跳", None),
+        ("短阵室速3阵，最长20跳", 3),
+        ("短阵室速20次", 20),
+        ("短阵房速5个", 5),
+        ("室早20跳", 20),
+        ("室性逸搏20搏", 20),
+        ("室早3至5次", None),
+        ("室早三到五次", None),
     ],
 )
 def test_what_counts_an_event_and_what_does_not(counts, text, count):
     assert [found for _, found in counts(text)] == [count]
+
+
+@pytest.mark.parametrize("text", ["短阵室速20跳", "短阵室速1阵，20搏", "20跳短阵室速", "室速由20跳组成"])
+def test_a_number_of_beats_is_the_length_of_a_run(structured, text):
+    *_, beats = structured(text).measurements
+    assert (beats.canonical, beats.value, beats.of) == ("最长一阵", 20, "室性心动过速")
 
 
 def test_a_count_between_two_events_belongs_to_the_one_that_it_follows(counts):

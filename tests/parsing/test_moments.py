@@ -18,6 +18,15 @@ from backend.parsing.moments import clock_of
         ("14时", "14:00"),
         ("08:00-09:00", "08:00"),
         ("26:10", None),
+        ("24:00", "24:00"),
+        ("24:30", None),
+        ("24:00:01", None),
+        ("25:61", None),
+        ("12:60", None),
+        ("23:59:60", None),
+        ("23时59分60秒", None),
+        ("12时75分", None),
+        ("23时59分59秒", "23:59:59"),
         ("2024-01-10", None),
         ("夜间", None),
         ("23小时15分", None),
@@ -66,3 +75,10 @@ def test_a_time_points_to_where_it_stands(structured):
     (rate,) = structured(text).heart_rates
     assert text[rate.time.start : rate.time.end] == rate.time.text == "０３-３１ １２：０６"
     assert rate.time.clock == "12:06"
+
+
+@pytest.mark.parametrize("said", ["24:30", "25:61", "23时59分60秒"])
+def test_a_clock_time_that_does_not_exist_is_none(structured, said):
+    report = structured(f"最快心率118次/分（{said}）")
+    assert [(rate.value, rate.time) for rate in report.heart_rates] == [(118, None)]
+    assert not report.measurements

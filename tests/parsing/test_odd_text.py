@@ -75,6 +75,13 @@ def test_a_span_of_which_nothing_is_seen_is_passed_on_without_an_item():
         ("心率一百20次/分", "一百20次/分"),
         ("心率一百二次/分", "一百二次/分"),
         ("心率七十-八十次/分", "七十-八十次/分"),
+        ("心率六、七十次/分", "六、七十次/分"),
+        ("心率六、七十次/分", "七十次/分"),
+        ("心率六七十次/分", "六七十次/分"),
+        ("心率60、70次/分", "60、70次/分"),
+        ("心率72次/分（正常60-100次/分）", "60-100次/分"),
+        ("参考范围：60-100次/分", "60-100次/分"),
+        ("项目 结果 参考值\n心率 72次/分 60-100次/分", "60-100次/分"),
     ],
 )
 def test_no_predictor_makes_a_rate_of_what_is_none(text, said):
@@ -97,6 +104,19 @@ def test_no_predictor_makes_a_rate_of_what_is_none(text, said):
         ("PR间期1\n60ms", "60ms", [None]),
         ("室早1 254次", "254次", [None]),
         ("室早5百次", "5百次", [None]),
+        ("占总心搏120%", "120%", [None]),
+        ("达预测最大心率的105%", "105%", [105]),
+        ("室早-5次", "-5次", [None]),
+        ("室早99999999次", "99999999次", [None]),
+        ("24小时动态心电图，室早400000次", "400000次", [None]),
+        ("48小时动态心电图，总心搏400000次", "400000次", [400000]),
+        ("室早最多每小时99999次", "99999次", [None]),
+        ("平均心房率720次/分", "720次/分", [None]),
+        ("室早3、5次", "3、5次", [None]),
+        ("室早3、5次", "3", [None]),
+        ("室早3、5次", "5次", [None]),
+        ("正常值：PR间期120-200ms", "120-200ms", [None]),
+        ("参考范围 QTc<440ms", "440ms", [None]),
         ("总心搏十二次/24小时", "十二次/24小时", [12]),
     ],
 )
@@ -122,6 +142,11 @@ def test_rates_that_contradict_their_kinds_have_none(rates, text):
 def test_rates_of_other_hours_do_not_contradict(rates):
     table = "时间 最慢 平均 最快\n08:00 85 90 110\n03:00 52 60 80"
     assert [kind for _, kind, _ in rates(table)] == ["slowest", "mean", "fastest"] * 2
+
+
+def test_no_count_exceeds_the_number_of_all_beats(counts):
+    assert counts("总心搏102345次，室早200000次，房早102345次") == [("室性早搏", None), ("房性早搏", 102345)]
+    assert counts("时间 总心搏 平均心率\n08:00 4500 75\n09:00 4600 76\n室早共8000次") == [("室性早搏", 8000)]
 
 
 PIECES = [

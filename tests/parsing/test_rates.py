@@ -115,3 +115,46 @@ def test_the_time_of_one_reading_is_not_that_of_the_next(rates):
 def test_the_time_of_the_tracing_belongs_to_no_reading(rates):
     assert rates("检查时间：2024-05-01 10:31 心率72次/分") == [(72, "other", None)]
     assert rates("记录23小时44分，心率72次/分") == [(72, "other", None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value", "heart"),
+    [
+        ("平均心房率300次/分", "心房率", 300, []),
+        ("最快心房率300次/分，最慢心室率45次/分", "心房率", 300, [(45, "slowest")]),
+        ("房率约300次/分", "心房率", 300, []),
+        ("心房率每分钟三百次，心室率75次/分", "心房率", 300, [(75, "other")]),
+        ("心房率(次/分)：300 心室率(次/分)：75", "心房率", 300, [(75, "other")]),
+        ("Atrial rate 300 bpm, ventricular rate 75 bpm", "心房率", 300, [(75, "other")]),
+        ("F波频率300次/分，心室率150次/分", "f波频率", 300, [(150, "other")]),
+        ("代之以f波，频率约420次/分，平均心室率98次/分", "f波频率", 420, [(98, "mean")]),
+        ("可见F波（300次/分）", "f波频率", 300, []),
+        ("心房率、心室率分别为300次/分、75次/分", "心房率", 300, [(75, "other")]),
+        ("心室率和心房率分别为75次/分和300次/分", "心房率", 300, [(75, "other")]),
+        ("项目 心房率 心室率\n结果 300 75", "心房率", 300, [(75, "other")]),
+        ("短阵房速，心房率300次", "心房率", 300, []),
+    ],
+)
+def test_a_rate_of_the_atria_is_a_measurement_and_no_heart_rate(structured, text, name, value, heart):
+    report = structured(text)
+    assert [(found.canonical, found.value) for found in report.measurements] == [(name, value)]
+    assert [(rate.value, rate.kind) for rate in report.heart_rates] == heart
+    assert [event.count for event in report.events if event.count is not None] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "平均心室率98次/分",
+        "代之以f波，平均98次/分",
+        "窦性P波，频率98次/分",
+        "房颤，平均98次/分",
+        "心室率和心房率均为98次/分",
+    ],
+)
+def test_the_rate_of_the_ventricles_stays_a_heart_rate(structured, text):
+    assert [rate.value for rate in structured(text).heart_rates] == [98]
+
+
+def test_the_waves_alone_name_no_amplitude(structured):
+    assert [(found.name, found.canonical) for found in structured("f波0.1mV").measurements] == [("f波", None)]

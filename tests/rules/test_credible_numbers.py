@@ -24,6 +24,18 @@ IMPLAUSIBLE = [
     "电轴 450°",
     "RV5 52mV",
     "占680%",
+    "占总心搏120%",
+    "室早占101%",
+    "室早120%",
+    "占百分之一百二十",
+    "室早99999999次",
+    "室早 9999999",
+    "室早1000万次",
+    "室早99999次/小时",
+    "24小时动态心电图：总心搏400000次",
+    "48h DCG，总心搏：800000",
+    "72小时动态心电图，室早1100000次",
+    "时间 心率 室早 QTc\n结果 480 9999999 4100",
 ]
 TORN = [
     "心率7 2次/分",
@@ -65,6 +77,75 @@ TORN = [
     "1 4:05",
     "持续一百二十分钟",
 ]
+ABOUT = [
+    "心率六、七十次/分",
+    "心率六，七十次/分",
+    "心率六七十次/分",
+    "心率六至七十次/分",
+    "心率一百二、三十次/分",
+    "心率60、70次/分",
+    "平均心率6、70次/分",
+    "室早3、5次",
+    "室早3，5次",
+    "室早三、五次",
+    "室早二十三、四次",
+    "短阵房速2、3阵",
+    "持续三、四秒",
+    "持续3、4秒",
+]
+POSSIBLE = [
+    "占总心搏[100%|VALUE]",
+    "达预测最大心率的[105%|VALUE]，达目标心率([162次/分|HR])的[110%|VALUE]",
+    "总心搏[300000次|VALUE]，室早[10.2万次|VALUE]",
+    "48h DCG，总心搏：[208000|VALUE]",
+    "7天动态心电图，总心搏[1200000次|VALUE]",
+    "房颤，最长持续[2小时|TIME]，总心搏[102345次|VALUE]",
+]
+LISTS = [
+    "最快、最慢心率[90|HR]、[70次/分|HR]",
+    "最慢、最快心率[60|HR]、[80次/分|HR]",
+    "心率[72|HR]、[75次/分|HR]",
+    "室早[3次|VALUE]、房早[5次|VALUE]",
+    "室早[三次|VALUE]、房早[五次|VALUE]",
+    "一、心率[七十次/分|HR]\n2、[72次/分|HR]",
+    "V3、V5 [0.1mV|VALUE]",
+    "室早[3~5次|VALUE]",
+]
+REFERENCES = [
+    "正常值：PR间期120-200ms",
+    "参考范围 QTc<440ms",
+    "正常：PR间期120-200ms，QRS 60-100ms，QT 320-440ms",
+    "正常成人PR间期为120-200ms",
+    "成人正常心率为60-100次/分",
+    "正常心率范围60至100次/分",
+    "正常值六十至一百次/分",
+    "Normal HR 60-100 bpm",
+    "心率：[72次/分|HR]（正常60-100次/分）",
+    "心率：[72次/分|HR]（正常：60-100次/分）",
+    "心率[72次/分|HR]【正常60-100bpm】",
+    "HR [72 bpm|HR] (normal 60-100 bpm)",
+    "PR间期[160ms|VALUE]（正常值120-200ms）",
+    "PR间期[160ms|VALUE]，正常范围：120~200ms",
+    "QTc [410ms|VALUE]（参考值：350-440ms，女性350-460ms）",
+    "QTc [410ms|VALUE]（参考值：男<430ms，女460ms）",
+    "项目 结果 参考值\nPR间期 [160ms|VALUE] 120-200ms\n心率 [72次/分|HR] 60-100次/分",
+    "项目 | 结果 | 正常范围 | 单位\nPR间期 | [160 ms|VALUE] | 120 - 200 ms | ms\n\n心率[62-98次/分|HR]",
+    "心率在正常范围（60-100次/分）",
+    "心率[72次/分|HR]\n\n【参考值】\n心率60-100次/分\nPR间期120-200ms",
+    "正常值：PR间期120-200ms，QRS 60-100ms，实测PR [160ms|VALUE]",
+]
+MEASURED = [
+    "心率正常，[72次/分|HR]",
+    "心率在正常范围（[72次/分|HR]）",
+    "PR间期正常（[160ms|VALUE]）",
+    "节律正常，[62-98次/分|HR]",
+    "电轴正常 心率[62-98次/分|HR]",
+    "平均心率[59次/分|HR]（[42-78次/分|HR]）",
+    "正常窦性心律，心率[60-100次/分|HR]",
+    "正常心电图：心率[62-98次/分|HR]",
+    "参考值：\n心率60-100次/分\n\n心率[62-98次/分|HR]",
+    "normal sinus rhythm [62-98 bpm|HR]",
+]
 WHOLE = [
     "心率[7\u200b2次/分|HR]",
     "HR [72|HR] 80",
@@ -104,12 +185,18 @@ NO_NUMERALS = [
 ]
 
 
-@pytest.mark.parametrize("text", IMPLAUSIBLE + TORN)
+@pytest.mark.parametrize("text", IMPLAUSIBLE + TORN + ABOUT)
 def test_what_cannot_be_or_is_a_part_is_no_reading(text):
     assert [text[s.start : s.end] for s in propose(text, NUMBERS)] == []
 
 
-@pytest.mark.parametrize("marked", WHOLE + NUMERALS + NO_NUMERALS)
+@pytest.mark.parametrize("marked", REFERENCES + MEASURED)
+def test_a_reference_range_is_no_reading_and_what_is_called_normal_is_one(unmark, mark, marked):
+    raw, _ = unmark(marked)
+    assert mark(raw, propose(raw, NUMBERS)) == marked
+
+
+@pytest.mark.parametrize("marked", POSSIBLE + LISTS + WHOLE + NUMERALS + NO_NUMERALS)
 def test_whole_numbers_are_read_in_any_spelling(unmark, mark, marked):
     raw, _ = unmark(marked)
     assert mark(raw, propose(raw, NUMBERS)) == marked

@@ -31,6 +31,10 @@ TIMES = [
     "[72小时|TIME]总心搏",
     "[夜间|TIME]可见",
     "Holter于[1:05|TIME]",
+    "[23:59:59|TIME]，[24:00|TIME]，[24时00分|TIME]，[24:00:00|TIME]，[03时05分10秒|TIME]",
+    "[10:20/11:30|TIME]，[03:25|TIME] 阵发性房速",
+    "时长：[26:10|TIME]，记录时间：[48:00|TIME]，记录时长 [47:52:10|TIME]",
+    "持续[59分60秒|TIME]",
 ]
 NO_TIMES = [
     "72小时动态心电图",
@@ -45,6 +49,34 @@ NO_TIMES = [
     "mean, min, max",
     "第一阵",
 ]
+
+
+NO_CLOCK_TIMES = [
+    "24:30",
+    "25:61",
+    "12:60",
+    "99:99",
+    "24:00:01",
+    "23:59:60",
+    "23时59分60秒",
+    "12时75分",
+    "25时",
+    "26点半",
+    "08:00-25:00",
+    "2024-01-05 24:30",
+]
+
+
+@pytest.mark.parametrize("said", NO_CLOCK_TIMES)
+@pytest.mark.parametrize(
+    "marked", ["[房速|EVENT]（{}）", "最快心率[118次/分|HR]，发生于{}", "[室早|EVENT] {}", "最快 {}", "记录于{}"]
+)
+def test_no_time_and_no_reading_is_made_of_a_clock_time_that_does_not_exist(proposes, marked, said):
+    proposes(marked.format(said))
+
+
+def test_what_has_a_unit_is_no_clock_time(proposes):
+    proposes("最慢:平均:最快 [45:72:98次/分|HR]，[14时|TIME] [72次/分|HR]")
 
 
 @pytest.mark.parametrize("marked", TIMES + NO_TIMES)
