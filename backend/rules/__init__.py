@@ -21,7 +21,7 @@ Pure: no I/O but reading the data files of this package, once.
 """
 
 from backend.rules.memory import EMPTY_MEMORY, SpanMemory
-from backend.rules.proposals import propose
+from backend.rules.proposals import LABELS, SOURCES, propose
 from backend.rules.unexplained import uncertainty
 
-__all__ = ["EMPTY_MEMORY", "SpanMemory", "propose", "uncertainty"]
+__all__ = ["EMPTY_MEMORY", "LABELS", "SOURCES", "SpanMemory", "propose", "uncertainty"]

@@ -20,6 +20,8 @@ _RANK = {"lexicon:context": 0, "memory": 1}
 _BEATS = frozenset({"premature beats", "shortened with count", "allorhythmia", "shortened origin with count"})
 # The label of each kind of number.
 _LABEL_OF_KIND = {RATE: "HR", VALUE: "VALUE", LASTING: "TIME"}
+LABELS = ("HR", "VALUE", "TIME", "EVENT", "DIAG")
+"""All labels that rules propose."""
 # Estimated precision of the number rules on wording not seen while they were written.
 _SCORES = {
     "rate": 0.97,
@@ -38,6 +40,16 @@ _SCORES = {
     "duration": 0.9,
     "day-part": 0.9,
 }
+
+
+SOURCES = {
+    "HR": ("rate", "bare-rate", "beats-per-minute", "range", "ratio", "table", "numeral"),
+    "VALUE": ("unit", "interval", "bare-value", "bare-count", "ratio", "range", "table", "numeral", "seconds"),
+    "TIME": ("clock-time", "duration", "day-part"),
+    "EVENT": ("lexicon:EVENT", "lexicon:context"),
+    "DIAG": ("lexicon:DIAG",),
+}
+"""By which rules each label is proposed (`Span.source`)."""
 
 
 def propose(text: str, labels: Collection[str], memory: SpanMemory = EMPTY_MEMORY) -> list[Span]:

@@ -1,0 +1,122 @@
+"""The tagger: weights of a linear-chain CRF, and what it says about texts."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.ner.alignment import tags_to_spans
+from backend.ner.scheme import LabelScheme
+from backend.ner.spans import Span
+from backend.ner.uncertainty import token_entropy
+from backend.rules import SpanMemory
+from backend.tagging.crf import Packing, best_sequences, marginals
+from backend.tagging.evidence import gather
+from backend.tagging.features import BITS, TEMPLATES, feature_numbers
+
+FILE = "tagger.npz"
+"""Name of the file that holds a version's tagger."""
+BATCH = 20_000
+"""Characters tagged at once; one longer report is a batch of its own."""
+SOURCE = "tagger"
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A text with the tag of each character in the best sequence [characters], and all probabilities [.., tags]."""
+
+    text: str
+    tags: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    @cached_property
+    def entropies(self) -> NDArray[np.float64]:
+        """Token entropy of each character, 0..1."""
+        return token_entropy(self.probabilities)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """The range of each character [characters, 2]."""
+        places = np.arange(len(self.text) + 1)
+        return np.stack([places[:-1], places[1:]], axis=1)
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """Weights [features, tags] of the features numbered `numbers` (sorted), and of transitions [tags, tags]."""
+
+    scheme: LabelScheme
+    numbers: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    transitions: NDArray[np.float64]
+    iterations: int = field(default=0, compare=False)
+
+    def tag(self, texts: Sequence[str], memory: SpanMemory) -> Iterator[Tagged]:
+        """What it says about each text, in order."""
+        for batch in _batches(texts):
+            yield from self._tag(batch, [memory] * len(batch))
+
+    def spans(self, tagged: Tagged) -> list[Span]:
+        """The spans of the best sequence, each with the mean probability of its tags as score."""
+        return tags_to_spans(tagged.tags, tagged.offsets, self.scheme, tagged.probabilities, source=SOURCE)
+
+    def scores(self, numbers: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Scores [tokens, tags] of tokens by the numbers of their features [tokens, templates]."""
+        scores = np.zeros((len(numbers), len(self.scheme.tags)))
+        for column, template in zip(numbers.T, TEMPLATES, strict=True):
+            scores += self.weights[self._rows[column]] * template.scale
+        return scores
+
+    def _tag(self, texts: Sequence[str], memories: Sequence[SpanMemory]) -> Iterator[Tagged]:
+        evidence = gather(texts, memories, self.scheme.labels)
+        packing = Packing(evidence.lengths)
+        scores = self.scores(feature_numbers(evidence))[packing.rows]
+        tags = packing.unpack(best_sequences(scores, self.transitions, self.scheme, packing))
+        found = packing.unpack(marginals(scores, self.transitions, self.scheme, packing).tags).astype(np.float32)
+        ends = np.cumsum([0, *evidence.lengths]).tolist()
+        for text, (start, end) in zip(texts, pairwise(ends), strict=True):
+            yield Tagged(text, tags[start:end], found[start:end])
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int32]:
+        """Row of the weights for each number; the last row, of zeros, for those without a weight and for -1."""
+        rows = np.full((1 << BITS) + 1, len(self.numbers), dtype=np.int32)
+        rows[self.numbers] = np.arange(len(self.numbers))
+        return rows
+
+    def to_bytes(self) -> bytes:
+        """The tagger as a file of NumPy arrays."""
+        stream = io.BytesIO()
+        labels = np.frombuffer(json.dumps(self.scheme.labels).encode(), dtype=np.uint8)
+        arrays = {"numbers": self.numbers, "weights": self.weights, "transitions": self.transitions, "labels": labels}
+        np.savez(stream, allow_pickle=False, **arrays)
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Tagger:
+        """Read what `to_bytes` wrote; raises ValueError for anything else."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                labels = tuple(json.loads(arrays["labels"].tobytes()))
+                return cls(LabelScheme(labels), arrays["numbers"], arrays["weights"], arrays["transitions"])
+        except (OSError, KeyError, EOFError, ValueError) as error:
+            raise ValueError(f"not a tagger: {type(error).__name__}") from None
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in order, cut where BATCH characters are full."""
+    batch: list[str] = []
+    for text in texts:
+        if batch and sum(map(len, batch)) + len(text) > BATCH:
+            yield batch
+            batch = []
+        batch.append(text)
+    if batch:
+        yield batch
