@@ -27,7 +27,7 @@ NONE = 0
 """The id of what is not there: no proposal, or a place beyond the ends of the text."""
 SHARES = 4
 """Steps in which memory tells how often a string was labelled where it stood."""
-KINDS = "digit blank latin han stop comma bracket sign other".split()
+KINDS = ["digit", "blank", "latin", "han", "stop", "comma", "bracket", "sign", "other"]
 """Kinds of characters; the id of a kind is its place here, from 1."""
 _DIGITS = re.compile("[0-9]")
 _MARKS = {".。": "stop", ",，;；、:：": "comma", '()（）[]【】"“”': "bracket", "-~/%°+": "sign"}

@@ -1,1 +1,1 @@
-"""..."""
+"""Training of `backend.tagging`: from annotated reports to weights, in seconds."""

@@ -149,7 +149,11 @@ class Objective:
         self._transitions = np.zeros(scheme.allowed.shape)
         rest = len(self._legal) + int(self._kinds.max()) + 1
         self.start = np.concatenate([self._begin, np.zeros(rest)])
-        penalties = [(len(self._begin), PENALTY), (len(self._legal), TRANSITION_PENALTY), (rest - len(self._legal), PENALTY)]
+        penalties = [
+            (len(self._begin), PENALTY),
+            (len(self._legal), TRANSITION_PENALTY),
+            (rest - len(self._legal), PENALTY),
+        ]
         self._penalty = np.concatenate([np.full(count, weight) for count, weight in penalties])
 
     def __call__(self, vector: Floats) -> tuple[float, Floats]:
