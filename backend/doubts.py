@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.errors import BadRequest, Conflict
 from backend.labelstudio.wire import LONGEST_REPORT
 from backend.ner.decoding import viterbi
 from backend.ner.uncertainty import token_entropy
-from backend.predictor import TINY, ModelPredictor, Predictor, temper
+from backend.predictor import TINY, ModelPredictor, Predictor, TaggerPredictor, temper
 
 
 def checked(text: object) -> str:
@@ -25,16 +27,23 @@ def checked(text: object) -> str:
 def token_doubts(predictor: Predictor, text: str) -> list[dict[str, Any]]:
     """All tokens of the text: half-open code point range, entropy (0..1, 1 is no idea) and the best tag (BIO).
 
-    The mean of the entropies is the uncertainty of the queue. A character that needs several tokens has the range
-    of the first, the others are empty. Raises Conflict for a predictor without a network.
+    The uncertainty of the queue is made of these entropies. A character that needs several tokens has the range
+    of the first, the others are empty. Raises Conflict for the rules.
     """
+    if isinstance(predictor, TaggerPredictor):
+        (said,) = predictor.tag([text])
+        return _rows(said.offsets, said.entropies, [predictor.tagger.scheme.tags[tag] for tag in said.tags])
     if not isinstance(predictor, ModelPredictor):
-        hint = "the first round that trains a network brings them"
+        hint = "the first round brings them"
         raise Conflict("The rules have no uncertainty per token", predictor.version, hint)
     (tagged,) = predictor.tag([text])
     entropies = token_entropy(temper(tagged.probabilities, predictor.temperature))
     tags = viterbi(np.log(tagged.probabilities + TINY), predictor.scheme)
+    return _rows(tagged.encoding.offsets, entropies, [predictor.scheme.tags[tag] for tag in tags])
+
+
+def _rows(offsets: NDArray[np.int64], entropies: NDArray[np.float64], tags: Sequence[str]) -> list[dict[str, Any]]:
     return [
-        {"start": int(start), "end": int(end), "entropy": round(float(entropy), 4), "tag": predictor.scheme.tags[tag]}
-        for (start, end), entropy, tag in zip(tagged.encoding.offsets, entropies, tags, strict=True)
+        {"start": int(start), "end": int(end), "entropy": round(float(entropy), 4), "tag": tag}
+        for (start, end), entropy, tag in zip(offsets, entropies, tags, strict=True)
     ]

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from backend.merging import Trust
 
-Mode = Literal["rules", "model", "merged"]
-"""Where the spans come from: rules + span memory, the network, or both merged by measured precision."""
+Mode = Literal["tagger", "rules", "model", "merged"]
+"""Where the spans come from: the tagger, rules + span memory, the network, or the last two merged by precision."""
 
 
 Method = Literal["holdout", "cross-validation"]
@@ -75,7 +75,7 @@ class DatasetSummary(_Record):
 
 
 class Evaluation(_Record):
-    """Scores of the three modes, and of the version that served, on the same reports.
+    """Scores of the modes, and of the version that served, on the same reports.
 
     `interval` is the 95 % interval, by report, of the micro F1 of the mode that shall serve; older cards have none.
     `serving_estimate` is the micro F1 that the serving version's own card has, where it learned the same labels.
@@ -172,6 +172,8 @@ class Quantisation(_Record):
 class TrainingSummary(_Record):
     """The fine-tuning run; all zero when the network was not trained. `options` changed the recipe.
 
+    `iterations` and `tagger_seconds` are those of the tagger.
+
     `tasks` and `texts` (`report_key`; none in older cards) are those it learned from: a report that is imported again
     is in another task. `validation_f1` is seqeval's strict F1 of the network alone on the holdout, chunk by chunk.
     """
@@ -179,6 +181,8 @@ class TrainingSummary(_Record):
     steps: int = 0
     seconds: float = 0.0
     loss: float = 0.0
+    iterations: int = 0
+    tagger_seconds: float = 0.0
     validation_f1: float | None = None
     options: str = ""
     tasks: list[int] = []

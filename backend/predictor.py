@@ -1,17 +1,17 @@
 """From report text to a prediction: the one path that serves, ranks and is evaluated.
 
-Two kinds: rules with span memory (before there is a network), and a trained version in the mode its card names. Both
-answer in input order; the network computes identical texts once.
+Three kinds: rules with span memory (before anything is learned), a tagger, and a fine-tuned network in the mode that
+its card names. All answer in input order; identical texts are computed once.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,14 @@ from backend.ner.decoding import viterbi
 from backend.ner.prediction import Prediction
 from backend.ner.scheme import LabelScheme
 from backend.ner.spans import Span
-from backend.ner.uncertainty import doubted, token_entropy
+from backend.ner.uncertainty import doubted, report_entropy, token_entropy
 from backend.registry import MEMORY
 from backend.rules import EMPTY_MEMORY, SpanMemory, propose, uncertainty
 from backend.rules.fold import fold
 from backend.settings import Settings
+from backend.tagging.tagger import FILE as TAGGER
+from backend.tagging.tagger import Tagged as TaggedCharacters
+from backend.tagging.tagger import Tagger
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +78,45 @@ class RulesPredictor:
     def _one(self, text: str, spans: Sequence[Span]) -> Prediction:
         doubt = uncertainty(text, spans)
         return Prediction(tuple(doubted(spans, doubt)), doubt, doubt, self.version)
+
+
+@dataclass(frozen=True)
+class TaggerPredictor:
+    """A tagger, which takes rules and span memory as evidence.
+
+    `labels` are the project's at this moment: spans of labels that vanished are dropped. `memory` is all that is
+    remembered, `fresh` what the tagger was not trained on.
+    """
+
+    version: str
+    labels: tuple[str, ...]
+    tagger: Tagger
+    memory: SpanMemory = EMPTY_MEMORY
+    fresh: SpanMemory = EMPTY_MEMORY
+    mode: ClassVar[Mode] = "tagger"
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, in order; the uncertainty is that of its token entropies."""
+        found = {tagged.text: self._decode(tagged) for tagged in self.tag(texts)}
+        return [found[text] for text in texts]
+
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The spans of each text, in order."""
+        found = {tagged.text: self._spans(tagged) for tagged in self.tag(texts)}
+        return [found[text] for text in texts]
+
+    def tag(self, texts: Sequence[str]) -> Iterator[TaggedCharacters]:
+        """What the tagger says about each different text."""
+        return self.tagger.tag(list(dict.fromkeys(texts)), self.memory)
+
+    def _spans(self, tagged: TaggedCharacters) -> list[Span]:
+        known = [span for span in self.tagger.spans(tagged) if span.label in self.labels]
+        return complete(known, remembered(tagged.text, self.labels, self.fresh))
+
+    def _decode(self, tagged: TaggedCharacters) -> Prediction:
+        doubt = report_entropy(tagged.entropies)
+        found = doubted(self._spans(tagged), doubt, tagged.offsets, tagged.entropies)
+        return Prediction(tuple(found), doubt, doubt, self.version)
 
 
 @dataclass(frozen=True)
@@ -221,7 +263,7 @@ def _holds(term: Span, other: Span) -> bool:
 
 def extend(predictor: Predictor, reports: Iterable[tuple[str, Sequence[Span]]]) -> Predictor:
     """The predictor with a memory that knows further annotated reports as well."""
-    if not isinstance(predictor, RulesPredictor | ModelPredictor):
+    if not isinstance(predictor, RulesPredictor | TaggerPredictor | ModelPredictor):
         return predictor
     memory = predictor.memory.extended(reports)
     if isinstance(predictor, RulesPredictor):
@@ -283,6 +325,8 @@ def load_predictor(
     It keeps what it has computed: it belongs to one version. `streams` is for `backend.engine.open_engine`.
     """
     memory = read_memory(folder)
+    if card.mode == "tagger":
+        return TaggerPredictor(card.version, tuple(labels), read_tagger(folder), memory)
     if not card.training.steps:
         return RulesPredictor(card.version, tuple(labels), memory)
     heat, passed = card.calibration.temperature, bool(card.quantisation and card.quantisation.passed)
@@ -290,6 +334,14 @@ def load_predictor(
         folder, card.version, card.mode, card.labels, labels, memory, settings, heat, card.trust, passed, streams
     )
     return replace(opened, engine=CachedEngine(opened.engine))
+
+
+def read_tagger(folder: Path) -> Tagger:
+    """The tagger in a version's folder; raises ModelError."""
+    try:
+        return Tagger.from_bytes((folder / TAGGER).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError("Unreadable tagger", folder.name, type(error).__name__) from None
 
 
 def read_memory(folder: Path) -> SpanMemory:

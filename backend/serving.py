@@ -22,7 +22,7 @@ from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.labelstudio.wire import empty_prediction, prediction_json, task_text
 from backend.live_memory import LiveMemory, LiveReport, without_replaced
 from backend.ner.prediction import Prediction
-from backend.predictor import ModelPredictor, Predictor, RulesPredictor, extend, load_predictor
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, TaggerPredictor, extend, load_predictor
 from backend.ranking.control import priority
 from backend.ranking.copies import report_key
 from backend.registry import RULES_VERSION, Registry
@@ -233,6 +233,6 @@ def return_memory() -> None:
 
 def _extended(predictor: Predictor, reports: Sequence[LiveReport]) -> Predictor:
     """The predictor with what the reports say now, without what it counted of them before they changed."""
-    if isinstance(predictor, RulesPredictor | ModelPredictor):
+    if isinstance(predictor, RulesPredictor | TaggerPredictor | ModelPredictor):
         predictor = replace(predictor, memory=without_replaced(predictor.memory, reports))
     return extend(predictor, [(report.text, report.spans) for report in reports])

@@ -129,6 +129,11 @@ class Settings(BaseModel):
     threads: int = Field(
         default=min(2, os.cpu_count() or 1), alias="ECG_THREADS", ge=1, le=256, description="Threads of one process."
     )
+    deep: Literal["off", "always"] = Field(
+        default="off",
+        alias="ECG_DEEP",
+        description="Whether rounds also fine-tune an encoder, which takes minutes; it serves where it is better.",
+    )
     retrain_min: int = Field(
         default=1, alias="ECG_RETRAIN_MIN", ge=1, description="New annotations before a round starts."
     )

@@ -14,7 +14,7 @@ from console.words import Words
 Row = dict[str, Any]
 Chart = alt.LayerChart | alt.FacetChart
 """What Altair calls layered charts."""
-MODES = {"rules": "#8b8d98", "model": "#3b82f6", "merged": "#12a26b"}
+MODES = {"tagger": "#8b5cf6", "rules": "#8b8d98", "model": "#3b82f6", "merged": "#12a26b"}
 GREY = "#8b8d98"
 HEIGHT = 300
 

@@ -104,7 +104,7 @@ KINDS = {
     502: "Label Studio 没有正常应答",
     503: "服务暂不可用",
 }
-MODES = {"rules": "规则", "model": "模型", "merged": "规则 + 模型"}
+MODES = {"tagger": "标注器", "rules": "规则", "model": "模型", "merged": "规则 + 模型"}
 FEWEST = 10
 """Reports that a comparison needs (`trainer.promotion.MIN_COMPARED`)."""
 METHODS = {"holdout": "留出集", "cross-validation": "交叉验证"}

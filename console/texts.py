@@ -271,6 +271,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "said.no report text": ("没有报告文本", "no report text"),
     "said.token entropy": ("逐字熵", "token entropy"),
     "said.unexplained by the rules": ("规则未能解释", "unexplained by the rules"),
+    "said.tagger": ("标注器", "tagger"),
     "said.rules": ("规则", "rules"),
     "said.model": ("模型", "model"),
     "said.merged": ("规则 + 模型", "rules + model"),

@@ -16,15 +16,14 @@ from backend.merging import Proposals, Trust, measure, merge
 from backend.model_card import Evaluation, LabelScore, Method, Mode, Score
 from backend.ner.metrics import Counts, SpanScores, match_counts, span_scores
 from backend.ner.spans import Span
-from backend.predictor import ModelPredictor, Predictor
+from backend.predictor import ModelPredictor, Predictor, RulesPredictor, TaggerPredictor
 from trainer.bootstrap import f1_interval
 from trainer.calibration import TokenProbabilities, token_probabilities
 from trainer.corpus.splits import k_folds
 from trainer.dataset import Report
 
 MODES: tuple[Mode, ...] = ("rules", "model", "merged")
-FOLDS = 3
-"""Folds of the cross-validation; three keeps a first round under two minutes on two cores."""
+"""Those of a network."""
 
 PARTS = 5
 """Parts of the judged reports; each is merged with the trust that the other four give."""
@@ -54,9 +53,21 @@ class Judged:
         modes = {mode: {**self.by_mode.get(mode, {}), **other.by_mode[mode]} for mode in both}
         return Judged((*self.reports, *other.reports), modes, (*self.tokens, *other.tokens))
 
+    def beside(self, other: Judged) -> Judged:
+        """The modes of both for the same reports."""
+        return Judged(self.reports, {**other.by_mode, **self.by_mode}, (*self.tokens, *other.tokens))
+
+
+Judge = Callable[[Sequence[Report]], Judged]
+"""Predicts reports in every mode there is."""
+
 
 def judge(predictor: Predictor, reports: Sequence[Report]) -> Judged:
     """Predict the reports in every mode the predictor has; the network runs once."""
+    if isinstance(predictor, TaggerPredictor):
+        rules = RulesPredictor(predictor.version, predictor.labels, predictor.memory)
+        sides: dict[Mode, Predictor] = {"tagger": predictor, "rules": rules}
+        return Judged(tuple(reports), {mode: predict_spans(side, reports) for mode, side in sides.items()})
     if not isinstance(predictor, ModelPredictor):
         return Judged(tuple(reports), {"rules": predict_spans(predictor, reports)})
     distinct = {tagged.text: tagged for tagged in predictor.tag(list(dict.fromkeys(r.text for r in reports)))}
@@ -101,18 +112,19 @@ def _proposals(judged: Judged, report: Report) -> Proposals:
 
 def cross_validate(
     reports: Sequence[Report],
-    fit: Callable[[Sequence[Report], int], Predictor],
+    fit: Callable[[Sequence[Report], int], Judge],
     on_fold: Callable[[Judged], None],
     seed: int,
+    count: int,
 ) -> Judged:
-    """Judge every report by a predictor that `fit(training_reports, fold)` made from the other folds.
+    """Judge every report by what `fit(training_reports, fold)` made from the others of `count` folds.
 
     `on_fold` is told what has been judged so far. A single report is judged by a predictor that saw none.
     """
     judged = Judged((), {})
-    folds = k_folds(reports, min(FOLDS, len(reports)), seed) if len(reports) > 1 else [([], list(reports))]
+    folds = k_folds(reports, min(count, len(reports)), seed) if len(reports) > 1 else [([], list(reports))]
     for fold, (rest, held) in enumerate(folds):
-        judged = judged.merge(judge(fit(rest, fold), held))
+        judged = judged.merge(fit(rest, fold)(held))
         on_fold(judged)
     return judged
 

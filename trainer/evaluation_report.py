@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from backend.errors import BadRequest
 from backend.model_card import Mode, TrainingSummary
 from backend.ner.metrics import Counts, scores_of
-from backend.predictor import ModelPredictor, Predictor
+from backend.predictor import ModelPredictor, Predictor, TaggerPredictor
 from trainer.bootstrap import Interval, f1, f1_interval, interval, resample
 from trainer.calibration import calibration_error
 from trainer.copies import learned_by, merged, notes
@@ -29,7 +29,7 @@ WARM_UP = 8
 TIMED = 200
 """Reports that are timed at most."""
 
-Modes = Literal["served", "rules", "model", "merged", "all"]
+Modes = Literal["served", "tagger", "rules", "model", "merged", "all"]
 """Which modes to score: the one that serves, one by name, or every one there is."""
 
 
@@ -127,7 +127,7 @@ def evaluate(
     """
     given, (reports, differing) = reports, merged(reports)
     judged = judge(predictor, reports)
-    served: Mode = predictor.mode if isinstance(predictor, ModelPredictor) else "rules"
+    served: Mode = predictor.mode if isinstance(predictor, ModelPredictor | TaggerPredictor) else "rules"
     scored = {mode: _mode_scores(judged, mode, labels) for mode in _chosen(judged, served, modes)}
     return EvaluationReport(
         version=predictor.version,

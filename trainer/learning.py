@@ -18,24 +18,26 @@ from backend.labelstudio.config import LabelConfig
 from backend.merging import Trust
 from backend.model_card import Calibration, Method, TrainingSummary
 from backend.ner.scheme import LabelScheme
-from backend.predictor import ModelPredictor, Predictor, RulesPredictor, open_model
+from backend.predictor import ModelPredictor, RulesPredictor, TaggerPredictor, open_model
 from backend.ranking.copies import report_key
 from backend.registry import MEMORY
 from backend.rules import SpanMemory
 from backend.settings import Settings
+from backend.tagging.tagger import FILE as TAGGER
 from trainer import base_model
 from trainer.augmentation import augment
 from trainer.calibration import calibrate
 from trainer.chunks import AnnotatedText
 from trainer.corpus.splits import stratified
 from trainer.dataset import Report
-from trainer.evaluation import FOLDS, Judged, best_f1, cross_validate, judge, weigh
+from trainer.evaluation import Judge, Judged, best_f1, cross_validate, judge, weigh
 from trainer.export import export_openvino
 from trainer.plan import Plan
 from trainer.pretraining import Pretraining, pretrain
 from trainer.progress import Progress
 from trainer.recipe import customized
 from trainer.self_training import Mixture, mix, pseudo_label
+from trainer.tagging.fitting import fit as fit_tagger
 from trainer.training import fine_tune
 
 logger = logging.getLogger(__name__)
@@ -55,11 +57,21 @@ class Tell(Protocol):
         """Take the fields that changed."""
 
 
+FOLDS = 5
+"""Folds of a tagger's cross-validation, of which each takes a second at most."""
+NETWORK_FOLDS = 3
+"""Folds where a network is fine-tuned for each."""
+
+Network = RulesPredictor | ModelPredictor
+"""The side beside the tagger: a network, or rules with span memory where none is trained."""
+
+
 @dataclass(frozen=True)
 class Learned:
-    """The predictor as it would serve, how it was trained, how it was judged, and what was measured for it."""
+    """Tagger and network as they would serve, how they were trained and judged, and what was measured for them."""
 
-    predictor: RulesPredictor | ModelPredictor
+    tagger: TaggerPredictor | None
+    predictor: Network
     training: TrainingSummary
     judged: Judged
     method: Method
@@ -83,19 +95,19 @@ class Learner:
     version: str
     tell: Tell
     plan: Plan = field(default_factory=Plan)
+    network_only: bool = False
     _told: float = field(default=0.0, init=False)
 
     def learn(self, train: Sequence[Report], holdout: Sequence[Report]) -> Learned:
         """Fine-tune on `train` and judge on `holdout`; without a holdout, judge by cross-validation."""
         if self.trains_network(train):
             _ = self.base  # before all stages that fine-tune it
+        judged = Judged((), {}) if holdout else self.cross_validate(train)
+        predictor, training = self.fit(train, holdout)
+        tagger, training = self.fit_tagger(train, training)
         if holdout:
-            predictor, training = self.fit(train, holdout)
             self.tell(stage="evaluating")
-            judged = judge(predictor, holdout)
-        else:
-            judged = self.cross_validate(train)
-            predictor, training = self.fit(train)
+            judged = judge_both(tagger, predictor, holdout)
         # Both are measured on what the network has not seen: the holdout, or each fold by the network of the others.
         judged, trust = weigh(judged)
         self.tell(f1=best_f1(judged, self.config.labels))
@@ -104,27 +116,40 @@ class Learner:
             calibration = calibrate(judged.tokens)
             predictor = replace(predictor, temperature=calibration.temperature, trust=trust)
         method: Method = "holdout" if holdout else "cross-validation"
-        return Learned(predictor, training, judged, method, calibration, trust)
+        return Learned(tagger, predictor, training, judged, method, calibration, trust)
 
     def stages(self, train: Sequence[Report], holdout: Sequence[Report]) -> list[str]:
         """What `learn` will tell as stages, in order."""
         network = self.trains_network(train)
         first = ["pre-training"] if network and self.plan.texts else []
-        last = ["training", "exporting"] if network else []
+        last = [
+            *(["training", "exporting"] if network else []),
+            *([] if self.network_only else ["training the tagger"]),
+        ]
         if holdout:
             return [*first, *last, "evaluating"]
-        return [*first, *(f"cross-validation, fold {fold + 1}" for fold in range(min(FOLDS, len(train)))), *last]
+        return [
+            *first,
+            *(f"cross-validation, fold {fold + 1}" for fold in range(min(self.folds(train), len(train)))),
+            *last,
+        ]
 
     def trains_network(self, reports: Sequence[Report]) -> bool:
-        """Whether there is enough for a network."""
-        return len(reports) >= self.settings.train_min and bool(self.labels_of(reports))
+        """Whether a network is wanted, and there is enough for one."""
+        return (
+            self.settings.deep == "always" and len(reports) >= self.settings.train_min and bool(self.labels_of(reports))
+        )
 
     def cross_validate(self, reports: Sequence[Report]) -> Judged:
         """Every report judged by a predictor that did not see it; the folds' weights are removed at once."""
         network = self.trains_network(reports)
 
-        def fit(rest: Sequence[Report], fold: int) -> Predictor:
+        def fit(rest: Sequence[Report], fold: int) -> Judge:
             self.tell(stage=f"cross-validation, fold {fold + 1}")
+            tagger, predictor = self.tagger_of(rest), network_of(rest, fold)
+            return lambda held: judge_both(tagger, predictor, held)
+
+        def network_of(rest: Sequence[Report], fold: int) -> Network:
             memory = remember(rest)
             if not network or not self.labels_of(rest):
                 return RulesPredictor("fold", self.config.labels, memory)
@@ -139,14 +164,39 @@ class Learner:
         def told(judged: Judged) -> None:
             self.tell(f1=best_f1(judged, self.config.labels))
 
-        return cross_validate(reports, fit, told, self.settings.seed)
+        return cross_validate(reports, fit, told, self.settings.seed, self.folds(reports))
 
-    def fit(
-        self, reports: Sequence[Report], held_out: Sequence[Report] = ()
-    ) -> tuple[RulesPredictor | ModelPredictor, TrainingSummary]:
+    def folds(self, reports: Sequence[Report]) -> int:
+        """In how many folds reports are judged where there is no holdout."""
+        return NETWORK_FOLDS if self.trains_network(reports) else FOLDS
+
+    def tagger_of(self, reports: Sequence[Report]) -> TaggerPredictor | None:
+        """The tagger of the reports; None where only a network is wanted."""
+        if self.network_only:
+            return None
+        labels = self.config.labels
+        tagger = fit_tagger([(report.text, report.spans) for report in reports], labels)
+        return TaggerPredictor(self.version, labels, tagger, remember(reports))
+
+    def fit_tagger(
+        self, reports: Sequence[Report], training: TrainingSummary
+    ) -> tuple[TaggerPredictor | None, TrainingSummary]:
+        """The tagger that would serve, whose file is in the folder, with how it was trained."""
+        if self.network_only:
+            return None, training
+        self.tell(stage="training the tagger")
+        started = time.monotonic()
+        predictor = self.tagger_of(reports)
+        assert predictor is not None
+        (self.folder / TAGGER).write_bytes(predictor.tagger.to_bytes())
+        took = round(time.monotonic() - started, 2)
+        fields = {"iterations": predictor.tagger.iterations, "tagger_seconds": took}
+        return predictor, training.model_copy(update=fields)
+
+    def fit(self, reports: Sequence[Report], held_out: Sequence[Report] = ()) -> tuple[Network, TrainingSummary]:
         """The predictor that would serve, as it would serve; its files are in the folder."""
         memory = remember(reports)
-        predictor: RulesPredictor | ModelPredictor = RulesPredictor(self.version, self.config.labels, memory)
+        predictor: Network = RulesPredictor(self.version, self.config.labels, memory)
         summary = TrainingSummary()
         if self.trains_network(reports):
             self.tell(stage="training")
@@ -229,6 +279,14 @@ class Learner:
         if time.monotonic() - self._told >= PROGRESS_SECONDS or step.step == step.steps:
             self._told = time.monotonic()
             self.tell(step=step.step, steps=step.steps, epoch=step.epoch, loss=step.loss, eta_seconds=step.eta_seconds)
+
+
+def judge_both(tagger: TaggerPredictor | None, network: Network, reports: Sequence[Report]) -> Judged:
+    """The reports in all modes of the tagger and of the network beside it."""
+    if tagger is None:
+        return judge(network, reports)
+    found = judge(tagger, reports)
+    return found.beside(judge(network, reports)) if isinstance(network, ModelPredictor) else found
 
 
 def annotated(reports: Sequence[Report], labels: Sequence[str]) -> list[AnnotatedText]:

@@ -78,7 +78,9 @@ def train_model(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
         folder = Path(scratch) / "model"
         folder.mkdir()
-        card = _learn(corpus, folder, settings.model_copy(update={"train_min": FEWEST}), plan, tell, validation)
+        card = _learn(
+            corpus, folder, settings.model_copy(update={"train_min": FEWEST, "deep": "always"}), plan, tell, validation
+        )
         (folder / CARD).write_text(card.model_dump_json(indent=1), "utf-8")
         folder.rename(output)
     return card
@@ -96,7 +98,7 @@ def _learn(
         _check_start(plan.start, len(seen), bool(holdout))
     version = f"trained-{dataset.hash[:8]}"
     timeline = Timeline(["preparing"], {})
-    learner = Learner(settings, config, folder, version, staged(tell, timeline), plan)
+    learner = Learner(settings, config, folder, version, staged(tell, timeline), plan, network_only=True)
     timeline.plan(learner.stages(train, holdout))
     learned = learner.learn(train, holdout)
     modes = score_modes(learned.judged, config.labels)

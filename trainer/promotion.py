@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from backend.model_card import Decision, Method, Mode, Score, Verdict
 from trainer.bootstrap import Interval, difference_intervals, f1
 
-PREFERENCE: tuple[Mode, ...] = ("model", "merged", "rules")
+PREFERENCE: tuple[Mode, ...] = ("tagger", "model", "merged", "rules")
 """Order among equally good modes: the plainest path first."""
 
 MIN_COMPARED = 10
@@ -41,6 +41,7 @@ LABEL_SUPPORT = 10
 """Gold spans of a label below which its F1 says nothing."""
 
 MODE_NAMES: dict[Mode, str] = {
+    "tagger": "the tagger",
     "rules": "rules + span memory",
     "model": "the network",
     "merged": "network and rules merged",

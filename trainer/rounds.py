@@ -152,7 +152,7 @@ class Round:
         settings = self.settings
         parts = [dataset.hash, base_model.name(settings), settings.train_steps, settings.seed, settings.train_min]
         parts += [settings.holdout_share, settings.holdout_min, settings.engine, settings.train_options]
-        parts += [settings.augment, settings.pretrain, settings.self_training, settings.warm_start]
+        parts += [settings.augment, settings.pretrain, settings.self_training, settings.warm_start, settings.deep]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
     def same_content(self, version: str) -> ModelCard | None:
@@ -191,7 +191,7 @@ class Round:
     def plan(self, config: LabelConfig, dataset: FrozenDataset, rival: Rival, holdout: Sequence[Report]) -> Plan:
         """What the settings ask for beside the preset, with the project's texts where they are of use."""
         plan = Plan.from_settings(self.settings)
-        if self.settings.pretrain or plan.self_training:
+        if self.settings.deep == "always" and (self.settings.pretrain or plan.self_training):
             unlabelled = self.unlabelled(config, TEXTS)
             # By id, so that the same texts are read again after some were annotated: reading takes minutes.
             known = sorted([*unlabelled, *((r.task_id, r.text) for r in dataset.reports)])[:TEXTS]
@@ -243,12 +243,15 @@ class Round:
 
     def quantises(self) -> bool:
         """Whether a network that shall serve is offered 8 bits."""
-        return (self.settings.engine, self.settings.precision) == ("openvino", "auto")
+        return self.settings.deep == "always" and (self.settings.engine, self.settings.precision) == (
+            "openvino",
+            "auto",
+        )
 
     def quantise(self, card: ModelCard, candidate: Candidate) -> ModelCard:
         """The card of a version that shall serve, with what became of its network in 8 bits; see `quantisation`."""
         predictor, dataset, holdout = candidate.learned.predictor, candidate.dataset, candidate.holdout
-        if not self.quantises() or not isinstance(predictor, ModelPredictor):
+        if card.mode == "tagger" or not self.quantises() or not isinstance(predictor, ModelPredictor):
             return card
         self.progress(stage="quantising")
         held = {report.task_id for report in holdout}

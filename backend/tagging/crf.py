@@ -8,9 +8,9 @@ sequences only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from backend.ner.scheme import LabelScheme
 
 Floats = NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Packing:
         starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)[order]
         return np.concatenate([_NONE, *(starts[:count] + place for place, count in enumerate(self.running.tolist()))])
 
-    def unpack(self, packed: NDArray[np.generic]) -> NDArray[np.generic]:
+    def unpack(self, packed: NDArray[Scalar]) -> NDArray[Scalar]:
         """Rows of packed tokens, one text after the other."""
         unpacked = np.empty_like(packed)
         unpacked[self.rows] = packed
@@ -110,7 +111,7 @@ def best_sequences(scores: Floats, transitions: Floats, scheme: LabelScheme, pac
 
 def _trace(best: Floats, pointers: NDArray[np.int16], packing: Packing) -> NDArray[np.int64]:
     """Follow the pointers back from the last token of each text."""
-    tags = best.argmax(axis=1)  # right for last tokens, the others are overwritten
+    tags: NDArray[np.int64] = best.argmax(axis=1)  # right for last tokens, the others are overwritten
     for here, there in zip(packing.steps[-2::-1], packing.steps[:0:-1], strict=True):
         count = there.stop - there.start
         tags[here.start : here.start + count] = pointers[there][np.arange(count), tags[there]]
@@ -118,8 +119,3 @@ def _trace(best: Floats, pointers: NDArray[np.int16], packing: Packing) -> NDArr
 
 
 _NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-
-
-def spread(per_text: Sequence[float], packing: Packing) -> Floats:
-    """A number of each text for each of its packed tokens."""
-    return np.repeat(np.asarray(per_text, dtype=np.float64), packing.lengths)[packing.rows]

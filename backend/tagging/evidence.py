@@ -1,7 +1,7 @@
 """What rules, span memory and a word list say about texts, as columns of ids that features are made of.
 
 All are evidence and none decides: the tagger learns from annotated reports how far to trust each rule and memory, with
-which label. So rules help under any label set: the rule `rate` proposes HR, and where it is called 心率 that is learned.
+which label. So rules help under any label set: `rate` proposes HR, and where that is called 心率, it is learned.
 """
 
 from __future__ import annotations

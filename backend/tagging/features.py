@@ -115,11 +115,11 @@ def feature_numbers(evidence: Evidence) -> NDArray[np.int32]:
 
 def hashed(template: Template, ids: Sequence[Ids], tokens: int) -> NDArray[np.int32]:
     """The number of the template's feature with these ids: [tokens]."""
-    found = np.full(tokens, template.seed, dtype=np.uint32)
+    found: Ids = np.full(tokens, template.seed, dtype=np.uint32)
     for column in ids:
         # The steps of MurmurHash3 (Appleby, public domain).
         mixed = column * np.uint32(0xCC9E2D51)
-        found ^= ((mixed << np.uint32(15)) | (mixed >> np.uint32(17))) * np.uint32(0x1B873593)
+        found = found ^ ((mixed << np.uint32(15)) | (mixed >> np.uint32(17))) * np.uint32(0x1B873593)
         found = ((found << np.uint32(13)) | (found >> np.uint32(19))) * np.uint32(5) + np.uint32(0xE6546B64)
     found ^= found >> np.uint32(16)
     found *= np.uint32(0x85EBCA6B)

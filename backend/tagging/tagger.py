@@ -95,8 +95,7 @@ class Tagger:
         """The tagger as a file of NumPy arrays."""
         stream = io.BytesIO()
         labels = np.frombuffer(json.dumps(self.scheme.labels).encode(), dtype=np.uint8)
-        arrays = {"numbers": self.numbers, "weights": self.weights, "transitions": self.transitions, "labels": labels}
-        np.savez(stream, allow_pickle=False, **arrays)
+        np.savez(stream, numbers=self.numbers, weights=self.weights, transitions=self.transitions, labels=labels)
         return stream.getvalue()
 
     @classmethod

@@ -109,10 +109,12 @@ class Examples:
         """The evidence on the reports with their gold spans."""
         packing = Packing(evidence.lengths)
         tags = [
-            spans_to_tags(found, np.arange(length)[:, None] + [0, 1], scheme)
+            spans_to_tags(found, np.arange(length, dtype=np.int64)[:, None] + np.array([0, 1]), scheme)
             for found, length in zip(spans, evidence.lengths, strict=True)
         ]
-        return cls(scheme, packing, feature_numbers(evidence)[packing.rows], np.concatenate(tags)[packing.rows])
+        return cls(
+            scheme, packing, feature_numbers(evidence)[packing.rows], np.concatenate([_NONE, *tags])[packing.rows]
+        )
 
     @cached_property
     def pairs(self) -> Floats:
@@ -207,3 +209,6 @@ def _transition_kinds(tags: int) -> NDArray[np.int64]:
     same = (before + 1) // 2 == (after + 1) // 2
     goal = np.where(after == 0, 0, np.where(after % 2 == 0, 3, 1 + same))
     return np.asarray(4 * start + goal, dtype=np.int64)
+
+
+_NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
