@@ -293,6 +293,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "said.training": ("训练", "training"),
     "said.evaluating": ("评估", "evaluating"),
     "said.exporting": ("导出", "exporting"),
+    "said.training the tagger": ("训练标注器", "training the tagger"),
     "said.preparing": ("准备", "preparing"),
     "said.ranking": ("排序", "ranking"),
     "said.switching": ("切换版本", "switching"),
