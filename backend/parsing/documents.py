@@ -29,7 +29,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from backend.errors import BackendError, BadRequest
-from backend.parsing import word
+from backend.parsing import rtf, word
 from backend.parsing.rows import Row, csv_rows, is_strange, json_rows
 
 LIMIT = 5 * 1024 * 1024
@@ -46,9 +46,12 @@ _MARKS = (
 )  # fmt: skip
 WORD = (".docx", ".docm", ".dotx", ".dotm")
 _FOREIGN_DOCUMENTS = {
-    b"%pdf": "PDF", b"<!doctype html": "a web page", b"<html": "a web page", b"mime-version:": "a web archive (MHTML)",
-    b"<?mso-application": "Word XML", b"<pkg:package": "Word XML", b"<?xml": "XML",
+    "%pdf": "PDF", "<!doctype html": "a web page", "<html": "a web page", "<head": "a web page",
+    "<body": "a web page", "<meta": "a web page", "mime-version:": "a web archive (MHTML)",
+    "<?mso-application": "Word XML", "<pkg:package": "Word XML", "<?xml": "XML",
 }  # fmt: skip
+"""What a document begins with, behind comments -> what it is."""
+_COMMENTS = re.compile(r"\s*(<!--.*?-->\s*)*", re.DOTALL)
 _OTHER_ARCHIVES = {
     "xl/workbook.xml": "an Excel workbook", "ppt/presentation.xml": "a presentation",
     "content.xml": "an OpenDocument file",
@@ -96,12 +99,10 @@ def read(data: bytes, name: str = "", column: str = COLUMN) -> Contents:
 
 
 def _read(data: bytes, suffix: str, column: str) -> Contents:
-    start = data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
-    if start.startswith(b"{\\rtf"):
-        return _rtf(data)
-    for mark, kind in _FOREIGN_DOCUMENTS.items():
-        if start[: len(mark)].lower() == mark:
-            raise BadRequest("This kind of document cannot be read", kind, "save it as .docx first")
+    if data[:4096].removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{\\rtf"):
+        return _converted(rtf.read(data))
+    if kind := foreign_kind(data):
+        raise BadRequest("This kind of document cannot be read", kind, "save it as .docx first")
     if data.startswith(_OLE):
         raise BadRequest("The document is encrypted or an old .doc", "", "remove the password, or save it as .docx")
     if data.startswith(_ZIP) or suffix in WORD:
@@ -114,6 +115,13 @@ def _read(data: bytes, suffix: str, column: str) -> Contents:
         return Contents([decode(data)])
     hint = "save it as .docx first" if suffix in (".wps", ".odt", ".pages") else f"send one of {_KNOWN}"
     raise BadRequest("This kind of document cannot be read", suffix, hint)
+
+
+def foreign_kind(data: bytes) -> str:
+    """What a document is that no text stands in as it is, by what it begins with; "" for any other."""
+    start = data[:4096].decode(_marked(data) or "latin-1", "ignore").lstrip("\ufeff")
+    start = _COMMENTS.sub("", start, count=1).lower()
+    return next((kind for mark, kind in _FOREIGN_DOCUMENTS.items() if start.startswith(mark)), "")
 
 
 def decode(data: bytes) -> str:
@@ -155,9 +163,13 @@ def _strange(text: str) -> int:
     return sum(times for char, times in Counter(text).items() if is_strange(char))
 
 
+def _marked(data: bytes) -> str | None:
+    return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+
+
 def _decode(data: bytes, errors: str) -> str:
     """By the mark, which never stays in the text, not even a second one."""
-    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    encoding = _marked(data)
     text = data.decode(encoding, errors) if encoding else _decode_unmarked(data, errors)
     return text.lstrip("\ufeff")
 
@@ -177,46 +189,20 @@ def _word(data: bytes) -> Contents:
     with _open_archive(data) as archive:
         _check_parts(archive)
         try:
-            text, left_out = word.read(archive)
+            reading = word.read(archive)
         except BackendError:
             raise
         except Exception as error:  # a damaged archive can raise anything: zlib.error, NotImplementedError ...
             raise word.refusal(type(error).__name__) from None
+    return _converted(reading)
+
+
+def _converted(reading: word.Reading) -> Contents:
+    text, left_out = reading
     if not text.strip() and left_out:
         hint = f"it holds only: {', '.join(left_out)}; move the text into the body"
-        raise BadRequest("The document has no text in its body", f"{len(data)} bytes", hint)
+        raise BadRequest("The document has no text in its body", "", hint)
     return Contents([_within_limit(text)], left_out, converted=True)
-
-
-_MOJIBAKE = re.compile(r"[\u0080-\u00ff]{4}")
-"""Two Chinese characters whose bytes were taken for a Western code page; no word of a report has four such letters."""
-
-
-def _rtf(data: bytes) -> Contents:
-    from striprtf.striprtf import rtf_to_text
-
-    # striprtf reads the first two as if they were shown, and drops both forms of the third.
-    if re.search(rb"\\(v|deleted|upr)(?![a-z0])", data):
-        what = "RTF with hidden, deleted or alternative text"
-        raise BadRequest("This kind of document cannot be read", what, "save it as .docx")
-    escaped = re.sub(rb"[\x81-\xfe][\x40-\xfe]", lambda pair: b"\\'%02x\\'%02x" % tuple(pair[0]), data)
-    bare = re.sub(rb"\\[\\{}]", b"", escaped)
-    if bare.count(b"{") > bare.count(b"}"):  # striprtf leaves out what it has begun
-        raise BadRequest("The RTF document is damaged", "it ends too early", "save it as .docx")
-    try:
-        text = rtf_to_text(escaped.decode("latin-1"), errors="strict").replace("\xad", "")  # type: ignore[no-untyped-call]  # striprtf has no annotations
-    except Exception as error:
-        raise BadRequest("The RTF document is damaged", type(error).__name__, "save it as .docx") from None
-    if _MOJIBAKE.search(text):
-        what = "RTF that does not say how its text is encoded"
-        raise BadRequest("This kind of document cannot be read", what, "save it as .docx")
-    names = {
-        "pict": "picture", "header": "page header", "footer": "page footer", "footnote": "footnotes",
-        "object": "embedded object", "annotation": "comments", "shptxt": "text box",
-    }  # fmt: skip
-    words = set(re.findall(rb"\\([a-z]+)(?![a-z])", data))
-    left_out = sorted({said for name, said in names.items() if name.encode() in words})
-    return Contents([_within_limit(text)], tuple(left_out), converted=True)
 
 
 def _within_limit(text: str) -> str:
