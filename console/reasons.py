@@ -21,6 +21,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "位置有偏移：所标文字在报告的另一处",
         "its text is not what the report holds there, but stands elsewhere in the report",
     ),
+    "its text shows an inclusive end (ends are exclusive: add 1)": (
+        "结束位置少 1：应为最后一个字之后的位置",
+        "its text shows an inclusive end (ends are exclusive: add 1)",
+    ),
     "it covers only white space": ("只包含空白", "it covers only white space"),
     "overlaps another region": (
         "与另一个区域重叠（保留较长的）",

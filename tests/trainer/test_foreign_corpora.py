@@ -20,6 +20,7 @@ from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.ner.spans import Span
 from trainer.corpus import Tally, read, texts_of
+from trainer.corpus.model import nothing_marked
 
 TEXT = "窦性心律，心率72次/分"
 DIAG, HR = Span(0, 4, "DIAG"), Span(5, 12, "HR")
@@ -133,6 +134,21 @@ def test_offsets_are_the_datum_whatever_text_a_region_stores(
 ) -> None:
     start, end, label, _ = region
     assert spans_of(saved(tmp_path, task(1, text, region)), config) == [(Span(start, end, label),)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, "spans": [{"start": 0, "end": 3, "label": "DIAG", "text": "窦性心律"}]},
+        task(1, TEXT, (0, 3, "DIAG", "窦性心律"), (5, 11, "HR", "心率72次/分")),
+        {"id": 1, "text": TEXT, "label": [{"start": 0, "end": 3, "text": "窦性心律", "labels": ["DIAG"]}]},
+    ],
+)
+def test_a_file_whose_ends_are_inclusive_has_no_usable_span_and_says_why(tmp_path: Path, row: dict[str, Any]) -> None:
+    path = saved(tmp_path, row)
+    corpus = read(path)
+    assert corpus.ledger.spans.kept == 0
+    assert "an inclusive end (ends are exclusive: add 1)" in str(nothing_marked(corpus, path))
 
 
 def test_labels_that_the_configuration_does_not_know_are_named(tmp_path: Path) -> None:

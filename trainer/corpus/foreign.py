@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trainer.corpus.files import Lost
-from trainer.corpus.tasks import is_flat_row, is_span_row
+from trainer.corpus.tasks import MENTIONS, is_flat_row, is_span_row
 
 Row = dict[str, Any]
 
@@ -28,7 +28,6 @@ ENTITIES = ("entities", "label", "labels", "spans", "annotations", "ner", "entit
 STARTS = ("start", "start_offset", "start_idx", "start_pos", "begin")
 ENDS = ("end", "end_offset", "end_idx", "end_pos")
 LABELS = ("label", "type", "label_type", "entity_type", "tag")
-MENTIONS = ("mention", "text", "entity", "word")
 SUSPECTS = {*ENTITIES, "tags", "ner_tags", "bio", "bio_tags", "bio tags", "paragraphs", "tag", "cats", "relations"}
 HARMLESS = {"relations", "comments", "meta", "metadata", "tokens"}
 """Keys of a row with entities, or of one nobody annotated, whose lists and objects are no entities."""
