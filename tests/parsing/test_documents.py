@@ -283,9 +283,22 @@ def test_csv_takes_the_named_column():
 
 
 def test_a_csv_without_the_column_says_so_without_quoting_the_file():
-    with pytest.raises(BadRequest, match="lacks the column: text") as caught:
+    with pytest.raises(BadRequest, match=r"lacks the column: text.*--column") as caught:
         texts("窦性心律,心率72次/分\n".encode(), "a.csv")
     assert "窦性" not in str(caught.value)
+
+
+@pytest.mark.parametrize("head", ["text,id,text", " text ,text", "text,\ufefftext"])
+def test_two_columns_of_the_name_are_refused(head):
+    with pytest.raises(BadRequest, match=r"2 columns of the name: text.*--column"):
+        texts(f"{head}\n窦性心律,1,x\n".encode(), "a.csv")
+    row = "1," * (head.count(",") + 1)
+    assert texts(f"{head},报告\n{row}房早\n".encode(), "a.csv", "报告") == ["房早"]
+
+
+def test_two_texts_in_a_line_of_json_are_refused_by_its_line():
+    found = texts('{"text": "窦性", "text": "房早"}\n{"text": "室早", "id": 1, "id": 2}'.encode(), "a.jsonl")
+    assert (found[0].what, found[0].value, found[1]) == ("The line holds several texts", "line 1", "室早")
 
 
 BAD_ROWS = ['"窦性', '"窦性"心律', "窦性\x00", "窦性,1,2", "窦性,心律,3"]

@@ -219,6 +219,13 @@ def test_a_bad_row_of_a_table_costs_itself_alone(tmp_path: Path, bad: str, why: 
     assert corpus.ledger.tasks == Tally(3, 2, 1)
 
 
+def test_a_table_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
+    for read_file in (read, lambda path: texts_of(path, CONFIG)):
+        with pytest.raises(CorpusError, match="column 3 has the name of an earlier one"):
+            read_file(written(tmp_path, "a.csv", "id,text,text\n1,窦性,心率"))
+    assert texts_of(written(tmp_path, "a.csv", "id,text,,\n1,窦性,,"), CONFIG).texts == ["窦性"]
+
+
 def test_a_table_with_a_malformed_header_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="line 1: the header is malformed"):
         read(written(tmp_path, "a.csv", f'"annotation_id"x,{HEAD}\n{LINE}'))
