@@ -90,6 +90,8 @@ def _check_keys(row: Row, known: Sequence[str]) -> None:
         raise ValueError("it is of an ASR manifest, which holds no spans")
     if {"images", "categories"} <= row.keys():
         raise ValueError("it is COCO, which holds no spans of a text")
+    if {"prompt", "result_list"} <= row.keys():
+        raise ValueError("it is of UIE, which has a row for each label: give the export of doccano that it was made of")
     for key, value in row.items():
         if key in known[:1] or value in (None, "", [], {}) or (known and key.lower() in HARMLESS):
             continue
