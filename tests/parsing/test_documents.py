@@ -65,6 +65,18 @@ def test_reports_and_their_clauses_in_gb18030_are_not_taken_for_utf_8():
     assert all(decode(text.encode("gb18030")) == text for text in (*pool, *clauses))
 
 
+TRADITIONAL = ["竇性心律，心率72次/分。", "心房顫動", "完全性右束支傳導阻滯", "竇性心律", "ST段壓低0.1mV", "正常心電圖"]
+
+
+@pytest.mark.parametrize("text", TRADITIONAL)
+def test_big5_is_refused_by_name_and_not_read_as_other_characters(text):
+    assert decode(text.encode("gb18030")) == text
+    rows = f"text,id\n{text},1\n".encode("big5")
+    for data, name in ((text.encode("big5"), "a.txt"), (rows, "a.csv")):
+        with pytest.raises(BadRequest, match=r"seems to be Big5. Save it as UTF-8: UTF-8, GB18030 .* are read"):
+            texts(data, name)
+
+
 def test_signs_of_two_bytes_in_utf_8_are_not_taken_for_gb18030():
     assert decode("axis 45°, 5 µV ± 1, QTc 440 ms²".encode()) == "axis 45°, 5 µV ± 1, QTc 440 ms²"
 

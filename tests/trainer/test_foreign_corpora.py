@@ -342,6 +342,7 @@ REFUSED = [
     ("result.json", '{"images": [], "categories": [{"id": 0}], "annotations": []}', "COCO"),
     ("a.txt", "窦性心律，心率72次/分\n室早5次\n", "plain text, in which nothing is marked.*ecgal parse"),
     ("a.json", "窦性心律", "plain text"),
+    ("a.json", '[{"text": "竇性心律", "label": [[0, 4, "DIAG"]]}]'.encode("big5"), "seems to be Big5.*UTF-8, GB18030"),
     ("a.json", "<!DOCTYPE html><html>窦性心律</html>", "a web page"),
     ("a.json", "<?xml version='1.0'?><a/>", "XML"),
     ("a.json", '[{"id": 1,]', "Not JSON .*line 1, column 11"),
@@ -379,7 +380,13 @@ def test_archives_of_other_things_are_refused_by_name(tmp_path: Path) -> None:
         read(zipped(tmp_path, {"a.png": b""}))
 
 
-BAD_MEMBERS = [(bytes(range(256)), "Neither"), (b"PAR1\x15", "Parquet"), (b"[{", "Not JSON"), (b"a", "plain"), (b"", "empty")]
+BAD_MEMBERS = [
+    (bytes(range(256)), "Neither"),
+    (b"PAR1\x15", "Parquet"),
+    (b"[{", "Not JSON"),
+    (b"a", "plain"),
+    (b"", "empty"),
+]
 
 
 @pytest.mark.parametrize(("content", "why"), BAD_MEMBERS)

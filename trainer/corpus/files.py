@@ -62,7 +62,8 @@ def decoded(content: bytes, path: Path) -> str:
     try:
         return decode_rows(content)
     except BadRequest as error:
-        raise CorpusError(f"Neither UTF-8 nor GB18030 text ({error.what}: {error.value})", path, HINT) from None
+        what = f"Neither UTF-8 nor GB18030 text ({error.value})"
+        raise CorpusError(what, path, f"{HINT} in UTF-8, GB18030 or, with a byte order mark, UTF-16") from None
 
 
 def json_values(text: str, path: Path) -> list[Any]:
