@@ -13,6 +13,7 @@ import click
 from redis.exceptions import RedisError
 
 from backend.errors import BackendError
+from backend.settings import HOME_HINT
 from cli.augment import augment
 from cli.base_model import base_model
 from cli.called import as_called
@@ -52,9 +53,14 @@ class Commands(click.Group):
             raise click.ClickException(as_called(error.message)) from None
         except BackendError as error:
             raise click.ClickException(as_called(str(error))) from None
+        except OSError as error:
+            if not error.filename:  # a closed pipe, which click knows
+                raise
+            what = BackendError(f"Cannot read or write ({error.strerror})", error.filename, HOME_HINT)
+            raise click.ClickException(str(what)) from None
         except RedisError as error:
-            what = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."
-            raise click.ClickException(as_called(what)) from None
+            told = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."
+            raise click.ClickException(as_called(told)) from None
 
 
 @click.group(cls=Commands)

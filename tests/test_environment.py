@@ -141,6 +141,23 @@ def test_a_queue_ends_without_a_traceback_on_any_terminal(
     assert ("𠮷" in said) == (encoding == "ascii")
 
 
+@pytest.mark.parametrize("form", ["table", "json", "ndjson", "csv"])
+@pytest.mark.parametrize("encoding", ["gbk", "utf-8", "ascii", "utf-16"])
+def test_a_parsed_report_is_printed_in_the_encoding_of_a_file_as_well(tmp_path: Path, encoding: str, form: str) -> None:
+    report, printed = tmp_path / "𠮷.txt", tmp_path / "printed"
+    report.write_text("窦性心律", "utf-8")
+    command = [sys.executable, "-m", "cli.main", "parse", str(report), str(report), "--format", form]
+    with printed.open("wb") as file:
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONIOENCODING": encoding}, stdout=file, stderr=subprocess.PIPE, cwd=ROOT
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    said = printed.read_bytes().decode("utf-8" if encoding == "ascii" else encoding)
+    assert "窦性心律" in said
+    assert ("𠮷" in said) == (encoding != "gbk")
+    assert said.startswith("\ufeff") == (form == "csv" and encoding in ("utf-8", "ascii"))
+
+
 # Which backend, which project ------------------------------------------------------------------------
 
 
