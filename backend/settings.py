@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from backend.errors import SettingsError
 
-HOME_HINT = "set ECG_HOME to a folder that you may read and write"
 UNIX_SOCKET_LIMIT = 100
 """Bytes; Linux allows 107, macOS 103."""
 
@@ -222,7 +221,8 @@ class Settings(BaseModel):
         except FileNotFoundError:
             pass  # it is made when something is kept
         except OSError as error:
-            raise SettingsError(f"ECG_HOME cannot be used ({error.strerror})", self.home, HOME_HINT) from None
+            hint = "set it to a folder that you may read and write"
+            raise SettingsError(f"ECG_HOME cannot be used ({error.strerror})", self.home, hint) from None
         return self
 
     @model_validator(mode="after")

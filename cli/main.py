@@ -13,7 +13,6 @@ import click
 from redis.exceptions import RedisError
 
 from backend.errors import BackendError
-from backend.settings import HOME_HINT
 from cli.augment import augment
 from cli.base_model import base_model
 from cli.called import as_called
@@ -31,6 +30,8 @@ from cli.reconcile import reconcile
 from cli.split import split
 from cli.train import train
 from cli.up import up
+
+PLACES = "every place that is given, and ECG_HOME, must be one that you may read and write"
 
 
 class Commands(click.Group):
@@ -56,7 +57,7 @@ class Commands(click.Group):
         except OSError as error:
             if not error.filename:  # a closed pipe, which click knows
                 raise
-            what = BackendError(f"Cannot read or write ({error.strerror})", error.filename, HOME_HINT)
+            what = BackendError(f"Cannot read or write ({error.strerror})", error.filename, PLACES)
             raise click.ClickException(str(what)) from None
         except RedisError as error:
             told = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."

@@ -158,6 +158,45 @@ def test_a_parsed_report_is_printed_in_the_encoding_of_a_file_as_well(tmp_path: 
     assert said.startswith("\ufeff") == (form == "csv" and encoding in ("utf-8", "ascii"))
 
 
+WRITERS = [
+    ("connect", "--url", "http://127.0.0.1:9", "--token", "t", "--project", "1"),
+    ("reconcile", "--once"),
+    ("base-model", "use", "built-in"),
+    ("base-model", "build"),
+]
+READERS = [
+    ("status",),
+    ("queue", "-p", "1"),
+    ("doctor",),
+    ("disconnect", "-p", "1"),
+    ("base-model",),
+    ("errors", "-p", "1"),
+    ("up",),
+]
+
+
+@pytest.mark.parametrize("command", [*WRITERS, *READERS], ids="-".join)
+def test_a_home_that_cannot_be_used_is_a_sentence_in_each_command(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "home").touch()
+    unusable = [tmp_path / "home"]
+    # No user can make a folder there, not even root.
+    unusable += [Path("/proc/none")] if command in WRITERS and Path("/proc/self").exists() else []
+    for home in unusable:
+        done = CliRunner().invoke(main, command, env={"ECG_HOME": str(home)})
+        assert done.exit_code == 1
+        assert isinstance(done.exception, SystemExit)
+        assert str(home) in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_place_in_the_home_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "projects" / "1" / "connection.json").mkdir(parents=True)
+    done = CliRunner().invoke(main, ["status"], env={"ECG_HOME": str(tmp_path)})
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "connection.json" in done.stderr
+    assert "ECG_HOME" in done.stderr
+
+
 # Which backend, which project ------------------------------------------------------------------------
 
 
