@@ -6,7 +6,6 @@ import re
 
 from console.words import Words
 
-<<<<<<< HEAD
 REASONS = {
     "it is not an object": "区域数据格式不正确",
     "it belongs to another control than …": "属于另一个标注控件",
@@ -16,6 +15,7 @@ REASONS = {
     "its offsets are not whole numbers": "位置不是整数",
     "its offsets do not fit the text": "位置超出报告范围",
     "its text is not what the report holds, but stands elsewhere in the report": "位置有偏移：所标文字在报告的另一处",
+    "its text shows an inclusive end (ends are exclusive: add 1)": "结束位置少 1：应为最后一个字之后的位置",
     "it covers only white space": "只包含空白",
     "overlaps another region": "与另一个区域重叠（保留较长的）",
     "it has several labels, the first is used": "有多个标签，只采用第一个",
@@ -27,59 +27,6 @@ REASONS = {
     "no usable text under …: over 20000 characters": "{value} 下的文本超过 20000 字",
     "no usable text under …: not valid Unicode (a lone surrogate)": "{value} 下的文本不是有效的 Unicode",
     "no usable text under …": "{value} 下没有可用文本",
-=======
-REASONS: dict[str, tuple[str, str]] = {
-    "it is not an object": ("区域数据格式不正确", "it is not an object"),
-    "it belongs to another control than …": ("属于另一个标注控件", "it belongs to another control than …"),
-    "its type is …, not labels": ("区域类型为 {value}，不是 labels", "its type is {value}, not labels"),
-    "it has no label": ("没有标签", "it has no label"),
-    "its label … is not in the labelling configuration": (
-        "标签 {value} 不在标注配置中",
-        "its label {value} is not in the labelling configuration",
-    ),
-    "its offsets are not whole numbers": ("位置不是整数", "its offsets are not whole numbers"),
-    "its offsets do not fit the text": ("位置超出报告范围", "its offsets do not fit the text"),
-    "its text is not what the report holds, but stands elsewhere in the report": (
-        "位置有偏移：所标文字在报告的另一处",
-        "its text is not what the report holds there, but stands elsewhere in the report",
-    ),
-    "its text shows an inclusive end (ends are exclusive: add 1)": (
-        "结束位置少 1：应为最后一个字之后的位置",
-        "its text shows an inclusive end (ends are exclusive: add 1)",
-    ),
-    "it covers only white space": ("只包含空白", "it covers only white space"),
-    "overlaps another region": (
-        "与另一个区域重叠（保留较长的）",
-        "it overlaps another region; the longest counts",
-    ),
-    "it has several labels, the first is used": (
-        "有多个标签，只采用第一个",
-        "it has several labels, and the first is used",
-    ),
-    "the export holds only its number": ("只有编号，没有内容", "only its number is known"),
-    "it has no list of regions": ("没有区域列表", "it has no list of regions"),
-    "another annotation of the task was taken": (
-        "同一任务采用了另一份标注",
-        "another annotation of the task was taken",
-    ),
-    "same text as another task, annotated differently": (
-        "与另一任务文本相同但标注不同（采用了另一份）",
-        "it has the same text as another task, which is annotated differently and counts",
-    ),
-    "none of its regions can be placed in the report": (
-        "没有一个区域能在报告中定位",
-        "none of its regions can be placed in the report",
-    ),
-    "no usable text under …: over 20000 characters": (
-        "{value} 下的文本超过 20000 字",
-        "the text under {value} has more than 20000 characters",
-    ),
-    "no usable text under …: not valid Unicode (a lone surrogate)": (
-        "{value} 下的文本不是有效的 Unicode",
-        "the text under {value} is not valid Unicode",
-    ),
-    "no usable text under …": ("{value} 下没有可用文本", "no usable text under {value}"),
->>>>>>> docs3
 }
 """The reason, with … for what it names -> Chinese."""
 
