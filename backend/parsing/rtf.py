@@ -12,6 +12,7 @@ from typing import NamedTuple
 from striprtf.striprtf import destinations, rtf_to_text, specialchars
 
 from backend.errors import BadRequest
+from backend.parsing import symbols
 from backend.parsing.word import HIDDEN, STRUCK, Reading
 
 _TOKEN = re.compile(
@@ -58,11 +59,23 @@ def _damage(why: str) -> BadRequest:
     return BadRequest("The RTF document is damaged", why, "save it as .docx")
 
 
+def _plain(token: bytes) -> str:
+    """The text of a token; none of a control word."""
+    if token.startswith(b"\\'"):
+        return chr(int(token[2:], 16))
+    return "" if token.startswith(b"\\") else token.decode("latin-1")
+
+
 class _Group(NamedTuple):
-    """What holds up to the end of a group: properties of its characters, and whether it is no text of the document."""
+    """What holds up to the end of a group.
+
+    Properties of its characters and their font; whether it is no text of the document, and whether the table of fonts.
+    """
 
     properties: frozenset[str] = frozenset()
     aside: bool = False
+    in_fonts: bool = False
+    font: int = -1
 
 
 class _Scan:
@@ -73,6 +86,8 @@ class _Scan:
         self.left_out: set[str] = set()
         self._data = data
         self._group = _Group()
+        self._symbolic: dict[int, str] = {}  # fonts of signs, by number
+        self._stands_in = False  # the next text is what stands in for a character before it
         self._outer: list[_Group] = []
 
     def shown(self) -> bytes:
@@ -103,9 +118,13 @@ class _Scan:
         elif whole == b"\\*":
             self._group = self._group._replace(aside=True)
         elif word and word not in _CHARACTERS:
-            self._control(word, found["number"] != b"0")
+            self._control(word, found["number"])
         elif not found["line"] and not self._is_shown(whole, word):
             return b""
+        elif self._group.aside:
+            self._named(whole)
+        elif self._group.font in self._symbolic:
+            return self._sign(found)
         return b"\\'%02x\\'%02x" % tuple(whole) if found["pair"] else whole
 
     def _is_shown(self, whole: bytes, word: str) -> bool:
@@ -119,17 +138,44 @@ class _Scan:
         return False
 
     def _nest(self, brace: bytes) -> None:
+        self._stands_in = False
         if brace == b"{":
             self._outer.append(self._group)
         elif self._outer:
             self._group = self._outer.pop()
 
-    def _control(self, word: str, on: bool) -> None:
+    def _named(self, text: bytes) -> None:
+        """A font that shows signs, or a sign as the instruction of a field, whose result Word leaves empty."""
+        name = text.decode("latin-1").strip(" ;")
+        if self._group.in_fonts and symbols.is_symbolic(name):
+            self._symbolic[self._group.font] = name
+        if name.startswith("SYMBOL "):
+            self.left_out.add(symbols.UNREAD)
+
+    def _sign(self, found: re.Match[bytes]) -> bytes:
+        """What a font of signs shows for the token."""
+        whole, stands_in = found[0], self._stands_in
+        self._stands_in = found["word"] == b"u"
+        text = chr(int(found["number"] or 0) & 0xFFFF) if self._stands_in else _plain(whole)
+        if stands_in or not text.strip():
+            return whole
+        said, known = symbols.read(self._symbolic[self._group.font], text)
+        if not known:
+            self.left_out.add(symbols.UNREAD)
+        form = b"\\u%d " if self._stands_in else b"{\\uc1\\u%d ?}"
+        return b"".join(form % ord(char) for char in said)
+
+    def _control(self, word: str, number: bytes | None) -> None:
         self.words.add(word)
+        on = number != b"0"
+        if word == "f":
+            self._group = self._group._replace(font=int(number or 0))
+        elif word == "fonttbl":
+            self._group = self._group._replace(in_fonts=True)
         if word in destinations:
             self._group = self._group._replace(aside=True)
         elif word == "plain":
-            self._group = self._group._replace(properties=frozenset())
+            self._group = self._group._replace(properties=frozenset(), font=-1)
         elif word in _LEFT_OUT:
             rest = self._group.properties - {word}
             self._group = self._group._replace(properties=rest | {word} if on else rest)

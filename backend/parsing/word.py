@@ -23,6 +23,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException, ElementTree  # type: ignore[import-untyped]
 
 from backend.errors import BadRequest
+from backend.parsing import symbols
 
 _W = (
     "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
@@ -55,10 +56,6 @@ _SKIPPED = {
 _SIGNS = {
     "w:tab": "\t", "w:ptab": "\t", "w:br": "\n", "w:cr": "\n", "w:noBreakHyphen": "-", "w:softHyphen": "",
 }  # fmt: skip
-_SYMBOL = dict(
-    zip((0xA3, 0xAD, 0xAE, 0xAF, 0xB0, 0xB1, 0xB3, 0xB4, 0xB8, 0xB9, 0xBB, 0x6D), "≤↑→↓°±≥×÷≠≈μ", strict=True)
-)
-"""Code of the font Symbol, less 0xF000 -> character."""
 _OFF = ("0", "false", "off", "none")
 _DEPTH = 150  # nested elements; Word's own limit is far below
 
@@ -213,6 +210,7 @@ class _Walk:
         self._boxes: list[str] = []
         self._paragraph_style = ""
         self._prompts = False
+        self._font = ""
         self._depth = 0
 
     def story(self, root: Element) -> str:
@@ -238,7 +236,7 @@ class _Walk:
         if name in _SIGNS:
             return self._shown(_SIGNS[name])
         if name in ("w:t", "t"):
-            return self._shown("".join(element.itertext()))
+            return self._shown(self._signs(self._font, "".join(element.itertext())))
         read = _SPECIAL.get(name)
         return read(self, element) if read else self._inside(element)
 
@@ -270,8 +268,10 @@ class _Walk:
         return any(both) if name == "dstrike" else both[0] != both[1]
 
     def _run(self, element: Element) -> str:
-        text = self._inside(element)
         properties = _child(element, "rPr")
+        outer, self._font = self._font, _value(_child(properties, "rFonts"), "ascii")
+        text = self._inside(element)
+        self._font = outer
         names = {said for name, said in _TAKEN_BACK.items() if self._takes_back(properties, name)}
         if names and text.strip():
             self.left_out |= names
@@ -338,12 +338,13 @@ class _Walk:
 
     def _symbol(self, element: Element) -> str:
         code = int(_value(element, "char") or "0", 16)
-        if not 0xE000 <= code <= 0xF8FF:
-            return self._shown(chr(code)) if code else ""
-        if _value(element, "font") == "Symbol" and code - 0xF000 in _SYMBOL:
-            return self._shown(_SYMBOL[code - 0xF000])
-        self.left_out.add("a symbol of a special font")
-        return self._shown("\ufffd")
+        return self._shown(self._signs(_value(element, "font"), chr(code))) if code else ""
+
+    def _signs(self, font: str, text: str) -> str:
+        said, known = symbols.read(font, text)
+        if not known:
+            self.left_out.add(symbols.UNREAD)
+        return said
 
     def _fraction(self, element: Element) -> str:
         return "/".join(self._text(child) for child in element if _name(child) in ("num", "den"))

@@ -101,6 +101,34 @@ def test_signs_are_read_as_word_shows_them() -> None:
     assert said(p(f"<m:oMath>{half}</m:oMath>")) == "1/2"
 
 
+def in_font(font: str, text: str) -> str:
+    return f'<w:r><w:rPr><w:rFonts w:ascii="{font}"/></w:rPr><w:t>{text}</w:t></w:r>'
+
+
+@pytest.mark.parametrize(
+    ("run", "sign"),
+    [
+        ('<w:r><w:sym w:font="Wingdings" w:char="F0A8"/></w:r>', "□"),
+        ('<w:r><w:sym w:font="Wingdings 2" w:char="F052"/></w:r>', "☑"),
+        (in_font("Wingdings", "\uf0fe"), "☑"),
+        (in_font("Wingdings", "¨"), "□"),
+        (in_font("Wingdings 2", "\uf0a3"), "□"),
+        (in_font("Symbol", "m 72"), "μ 72"),
+        (in_font("SimSun", "þ"), "þ"),
+        (in_font("Wingdings", "室"), "室"),
+    ],
+)
+def test_signs_of_symbol_fonts_are_read_as_they_are_shown(run: str, sign: str) -> None:
+    found = read(package(p(run + VT)), "a.docx")
+    assert (found.texts[0], found.left_out) == (f"{sign}室速", ())
+
+
+@pytest.mark.parametrize("run", ['<w:r><w:sym w:font="Marlett" w:char="F041"/></w:r>', in_font("Wingdings", "J")])
+def test_a_sign_that_is_not_known_is_named(run: str) -> None:
+    found = read(package(p(run + VT)), "a.docx")
+    assert (found.texts[0], found.left_out) == ("\ufffd室速", ("a symbol of a special font",))
+
+
 def test_what_is_not_read_is_named() -> None:
     hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>x</w:t></w:r>"
     body = p(f"{NOT}<w:r><w:drawing><a:blip/></w:drawing></w:r>{hidden}") + "<w:altChunk/>"
@@ -305,6 +333,28 @@ def test_what_rtf_does_not_show_is_read_as_little_as_in_word(
     for body in (b"{\\%s %s}" % (word, hidden), b"\\%s %s\\%s " % (word, hidden, off)):
         assert rtf(b"a" + body + NSR + b"\\u-24439?b" + AF) == ("a窦律ꂉb房颤", left_out)
     assert rtf(b"\\%s %s\\plain b" % (word, hidden)) == ("b", left_out)
+
+
+WINGDINGS = b"{\\fonttbl{\\f0\\fcharset134 SimSun;}{\\f2\\fcharset2{\\*\\panose 05}Wingdings;}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "left_out"),
+    [
+        (b"{\\f2\\'a8}", "□房颤", ()),
+        (b"\\f2\\u-3842?\\f0 ", "☑房颤", ()),
+        (b"\\f2 o \\plain\\f0 ", "□ 房颤", ()),
+        (b"{\\f2 J}", "\ufffd房颤", ("a symbol of a special font",)),
+        (
+            b'{\\field{\\*\\fldinst SYMBOL 168 \\\\f "Wingdings"}{\\fldrslt\\f2}}',
+            "房颤",
+            ("a symbol of a special font",),
+        ),
+        (b"{\\f0 o}", "o房颤", ()),
+    ],
+)
+def test_signs_of_symbol_fonts_in_rtf_are_read_or_named(body: bytes, text: str, left_out: tuple[str, ...]) -> None:
+    assert rtf(WINGDINGS + body + AF) == (text, left_out)
 
 
 def test_ends_of_paragraphs_go_with_hidden_text_and_stay_with_struck_out_text() -> None:
