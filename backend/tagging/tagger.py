@@ -104,18 +104,34 @@ class Tagger:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 labels = tuple(json.loads(arrays["labels"].tobytes()))
-                return cls(LabelScheme(labels), arrays["numbers"], arrays["weights"], arrays["transitions"])
-        except (OSError, KeyError, EOFError, ValueError) as error:
+                tagger = cls(LabelScheme(labels), arrays["numbers"], arrays["weights"], arrays["transitions"])
+            if not tagger._fits():
+                raise ValueError
+        except Exception as error:  # NumPy, zipfile, zlib and json raise a dozen kinds for bytes that are not theirs
             raise ValueError(f"not a tagger: {type(error).__name__}") from None
+        return tagger
+
+    def _fits(self) -> bool:
+        """Whether labels, numbers, weights and transitions can belong to each other."""
+        tags = len(self.scheme.tags)
+        shapes = (self.numbers.shape, self.weights.shape, self.transitions.shape)
+        steps = np.diff(np.concatenate([[-1], self.numbers, [1 << BITS]]))
+        return (
+            all(isinstance(label, str) for label in self.scheme.labels)
+            and shapes == ((len(self.numbers),), (len(self.numbers) + 1, tags), (tags, tags))
+            and bool((steps > 0).all())
+        )
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
     """The texts in order, cut where BATCH characters are full."""
     batch: list[str] = []
+    filled = 0
     for text in texts:
-        if batch and sum(map(len, batch)) + len(text) > BATCH:
+        filled += len(text)
+        if batch and filled > BATCH:
             yield batch
-            batch = []
+            batch, filled = [], len(text)
         batch.append(text)
     if batch:
         yield batch
