@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-N ?= 25
+N ?= 40
 BIN := .venv/bin
 LABEL_STUDIO_VERSION := 1.23.2
 LABEL_STUDIO := .label-studio/venv
@@ -31,7 +31,7 @@ help:
 demo: setup label-studio browser
 	@$(BIN)/python -m examples.demo
 
-## make demo-annotate   annotate N=25 more reports in the running demo, most uncertain first
+## make demo-annotate   annotate N=40 more reports in the running demo, most uncertain first; a row a round
 .PHONY: demo-annotate
 demo-annotate: setup
 	@$(BIN)/python -m examples.annotate --n $(N)

@@ -15,6 +15,13 @@ def read_text(path: Path) -> str | None:
         return None
 
 
+def check_writable(folder: Path) -> None:
+    """Make the folder where it is missing; raises OSError when nothing can be kept in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
     """Write aside, flush to disk, rename: readers see the old text or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -212,13 +212,24 @@ class Settings(BaseModel):
                 raise SettingsError("Unknown setting", name, "docs/settings.md lists all names")
         given = {name: os.environ[name] for name in known if name and os.environ.get(name)}
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(given)._at_home()
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"
             secret = name in {"ECG_API_KEY", "ECG_BASIC_AUTH", "ECG_WEBHOOK_SECRET", "LABEL_STUDIO_API_KEY"}
             value = "***" if secret else first["input"] if first["loc"] else ""
             raise SettingsError(f"{name} cannot be used ({first['msg']})", value, "see docs/settings.md") from None
+
+    def _at_home(self) -> Settings:
+        """The settings; raises SettingsError when ECG_HOME is, or lies in, what is no folder, or cannot be read."""
+        try:
+            any(self.home.iterdir())
+        except FileNotFoundError:
+            pass  # it is made when something is kept
+        except OSError as error:
+            hint = "set it to a folder that you may read and write"
+            raise SettingsError(f"ECG_HOME cannot be used ({error.strerror})", self.home, hint) from None
+        return self
 
     @model_validator(mode="after")
     def _cross_checks(self) -> Settings:

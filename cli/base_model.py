@@ -17,9 +17,9 @@ from trainer.base_models import KNOWN, UNKNOWN
 @click.group("base-model", invoke_without_command=True)
 @click.pass_context
 def base_model(context: click.Context) -> None:
-    """The encoder that every fine-tuning starts from; without a command, the same as `build`."""
+    """The encoder that every fine-tuning starts from; without a command, the same as `show`."""
     if context.invoked_subcommand is None:
-        context.invoke(build)
+        context.invoke(show_model, as_json=False)
 
 
 @base_model.command()
@@ -88,7 +88,8 @@ def _tell(message: str) -> None:
 
 
 def _lines(fields: dict[str, Any]) -> str:
-    return "\n".join(f"{name:<7} {value or 'not on disk'}" for name, value in fields.items())
+    missing = "not on disk: `ecgal base-model build` makes or fetches it, the first training does so too"
+    return "\n".join(f"{name:<7} {value or missing}" for name, value in fields.items())
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

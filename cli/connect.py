@@ -10,6 +10,7 @@ import click
 from pydantic import SecretStr
 
 from backend.errors import BackendError, SettingsError
+from backend.files import check_writable
 from backend.labelstudio.client import LabelStudioClient
 from backend.records import Connection
 from backend.registry import Registry
@@ -49,6 +50,7 @@ def the_project(settings: Settings, url: str) -> str:
 
 def run(settings: Settings, project: str, url: str, token: str, backend_url: str) -> list[Change]:
     """Connect, and keep address, token and labelling configuration for the workers; raises BackendError."""
+    check_writable(settings.home)  # before Label Studio is changed
     registry = Registry(settings.home)
     connection = resolve(settings, registry.connection(project), url, token, backend_url)
     settings = reached_at(settings, connection)

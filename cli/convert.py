@@ -18,10 +18,14 @@ from trainer.corpus.writing import write_text
 from trainer.dataset import Annotators
 
 FILE = click.Path(path_type=Path)
+READ = (
+    "Annotated reports: an export of Label Studio (JSON, JSON-MIN, CSV, TSV) or doccano, rows of CLUENER, CMeEE, CCKS, "
+    "spaCy or Prodigy (JSON, JSON lines), CoNLL with a character a line, a zip or .gz of these, or what convert wrote."
+)
 
 
 @click.command()
-@click.option("--input", "source", required=True, type=FILE, help="Export of Label Studio, or what convert wrote.")
+@click.option("--input", "source", required=True, type=FILE, help=READ)
 @click.option("--output", required=True, type=FILE, help=".json, .jsonl, .conll (.gz behind), or a dataset's folder.")
 @click.option("--format", "form", type=click.Choice(FORMS), help="Form of the output, if not clear from its name.")
 @click.option("--rejects", type=FILE, help="Write what was left out, with reasons, as JSON.")

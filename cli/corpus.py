@@ -36,7 +36,12 @@ annotators_option = click.option(
 
 def data_options(command: Command) -> Command:
     """Add --data, --label-config and --annotators to a command."""
-    data = click.option("--data", required=True, type=click.Path(path_type=Path), help="Annotated reports.")
+    data = click.option(
+        "--data",
+        required=True,
+        type=click.Path(path_type=Path),
+        help="Annotated reports, in any form that convert reads.",
+    )
     for option in (annotators_option, label_config_option, data):
         command = option(command)
     return command

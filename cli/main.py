@@ -31,6 +31,8 @@ from cli.split import split
 from cli.train import train
 from cli.up import up
 
+PLACES = "every place that is given, and ECG_HOME, must be one that you may read and write"
+
 
 class Commands(click.Group):
     """A group whose commands report BackendError as one sentence, on a terminal of any encoding."""
@@ -52,9 +54,14 @@ class Commands(click.Group):
             raise click.ClickException(as_called(error.message)) from None
         except BackendError as error:
             raise click.ClickException(as_called(str(error))) from None
+        except OSError as error:
+            if not error.filename:  # a closed pipe, which click knows
+                raise
+            what = BackendError(f"Cannot read or write ({error.strerror})", error.filename, PLACES)
+            raise click.ClickException(str(what)) from None
         except RedisError as error:
-            what = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."
-            raise click.ClickException(as_called(what)) from None
+            told = f"Redis does not answer ({type(error).__name__}). Start `ecgal up`, or check REDIS_URL and ECG_HOME."
+            raise click.ClickException(as_called(told)) from None
 
 
 @click.group(cls=Commands)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import click
 from rich.console import Console
@@ -63,9 +63,9 @@ def parse(
     reported = _Reported()
     pieces = slices(items, lambda item: item.size)
     results = reported.through(parsed for piece in pieces for parsed in parse_items(predictor, labels, piece))
-    with _opened(output) as sink:
+    with _opened(output) as write:
         for piece in _encoded(results, form, _is_single(files, kind)):
-            sink.write(piece)
+            write(piece)
         if reported.failed == len(items):
             sys.exit(1)  # within: the output stays as it was
     if reported.failed:
@@ -159,10 +159,10 @@ def _table(parsed: Parsed) -> str:
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[IO[bytes]]:
-    """Standard output, or the file: written aside, there when it is complete. Raises BackendError."""
+def _opened(output: Path | None) -> Iterator[Callable[[bytes], object]]:
+    """Writes to standard output, or to the file: aside, there when it is complete. Raises BackendError."""
     if output is None:
-        yield sys.stdout.buffer
+        yield _print
         return
     try:
         handle, aside = tempfile.mkstemp(prefix=f".{output.name}-", dir=output.parent)
@@ -170,7 +170,14 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
         raise BackendError("The file cannot be written", output, error.strerror or "") from None
     try:
         with os.fdopen(handle, "wb") as file:
-            yield file
+            yield file.write
         Path(aside).replace(output)
     finally:
         Path(aside).unlink(missing_ok=True)
+
+
+def _print(piece: bytes) -> None:
+    """Write UTF-8 to standard output in the encoding of that, without a byte order mark where it is another one."""
+    # Like click, we take ASCII for a terminal that is not set up.
+    is_utf8 = codecs.lookup(sys.stdout.encoding).name in ("utf-8", "ascii")
+    click.echo(piece if is_utf8 else piece.decode("utf-8-sig"), nl=False)

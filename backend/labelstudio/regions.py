@@ -3,7 +3,8 @@
 Label Studio 1.23.2 stores the text of a region that a person draws as it is displayed: a run of blanks as one, each
 line end as a backslash and n (`\\r\\n` as two of them), while `start` and `end` count code points of the raw text.
 Other tools store a placeholder, nothing, or normalised text. So the text refuses a region in one case only: it is not
-what stands at the offsets, but does stand elsewhere in the report. Then the offsets are shifted.
+what stands at the offsets, but does stand elsewhere in the report. Then the offsets are shifted, or the end is that of
+the last character instead of the first behind it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 from backend.ner.spans import is_blank, trimmed
 
 Offsets = tuple[int, int]
+
+INCLUSIVE = "its text shows an inclusive end (ends are exclusive: add 1)"
 
 _WHOLE = re.compile(r"\s*(\d{1,9})(?:\.0+)?\s*", re.ASCII)
 _ESCAPES = re.compile(r"\\[nrtfv]")
@@ -32,6 +35,8 @@ def offsets(value: dict[str, Any], text: str) -> tuple[Offsets | None, str]:
     if found is None:
         return None, "its offsets are not whole numbers"
     start, end = found
+    if _is_inclusive(value.get("text"), text, start, end):
+        return None, INCLUSIVE
     if not 0 <= start < end <= len(text):
         return None, f"its offsets {start}..{end} do not fit a text of {len(text)} characters"
     if _contradicts(value.get("text"), text, start, end):
@@ -79,6 +84,12 @@ def _contradicts(mention: object, text: str, start: int, end: int) -> bool:
     """Whether a region's text shows that its offsets are wrong."""
     bare = _bare(mention) if isinstance(mention, str) else ""
     return bool(_WORD.search(bare)) and bare not in _bare(text[start:end]) and bare in _bare(text)
+
+
+def _is_inclusive(mention: object, text: str, start: int, end: int) -> bool:
+    """Whether a region's text shows that its end is the place of its last character."""
+    bare = _bare(mention) if isinstance(mention, str) and 0 <= start <= end < len(text) else ""
+    return bool(_WORD.search(bare)) and bare == _bare(text[start : end + 1]) != _bare(text[start:end])
 
 
 def _bare(text: str) -> str:

@@ -84,6 +84,8 @@ class Certainties:
         found = _cues().after.longest(self.text, gap.end() if gap else end)
         if found is None or found[1] != "doubt":
             return False
+        if self.text[gap.end() if gap else end : found[0]] == "?":
+            return not denied_after(self.text, end)  # 房颤？未见: the question has its answer
         return self.text[found[0] - 1] == "?" or _STATEMENT_END.match(self.text, found[0]) is not None
 
     def excluded(self, start: int, end: int) -> bool:
@@ -178,7 +180,8 @@ class _Cues:
 def _cues() -> _Cues:
     context, doubt = table("context.toml"), names()["doubt"]
     negation, silent = context["negation"], context["silent"]
-    after = [*((word, "none") for word in doubt["not_doubt"]), *((word, "doubt") for word in doubt["after"])]
+    doubtful = [*doubt["after"], *_not_excluded(negation)]
+    after = [*((word, "none") for word in doubt["not_doubt"]), *((word, "doubt") for word in doubtful)]
     opens = set(map(fold, negation["opens"])).difference(map(fold, doubt["before"]))
     denying = [word for key in ("before", "prefixes", "after", "answers", "over") for word in negation[key]]
     limits = any_of(rule_words("patterns.toml", "thresholds", "before"))
@@ -194,11 +197,15 @@ def _cues() -> _Cues:
     )
 
 
+def _not_excluded(negation: Lists) -> list[str]:
+    return [word for word in negation["not_negation"] if word.endswith(_NOT_EXCLUDED)]
+
+
 def _openers(negation: Lists, silent: Lists, doubt: Lists) -> Iterator[tuple[str, str]]:
     """Words that open a scope, and its kind; the first of two equal words wins."""
     # 不除外, 难以排除: the rules only know that they are no negation; here they are doubt. 待排除, 需排除 are advice.
-    not_excluded = [word for word in negation["not_negation"] if word.endswith(_NOT_EXCLUDED)]
-    yield from ((word, "doubt") for word in (*not_excluded, *doubt["before"]) if not word.startswith(("需", "待")))
+    before = [word for word in _not_excluded(negation) if not word.startswith(("需", "待"))]
+    yield from ((word, "doubt") for word in (*before, *doubt["before"]))
     yield from ((word, "none") for word in (*doubt["not_doubt"], *negation["not_negation"], *silent["not_history"]))
     yield from ((word, "negation") for word in negation["before"])
     yield from ((word, "prefix") for word in negation["prefixes"])

@@ -21,6 +21,7 @@ SEPARATOR = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
 LONGEST_CELL = 2**31 - 1
 """Characters; the limit of `csv`, 131,072, is less than the regions of a long report take in an export."""
 MALFORMED = "The row is malformed", "quote texts that hold quotes or line ends, and double quotes in them"
+SAYING = " (--column of the command, `column` of the API)"
 UNEVEN = "The row has another number of cells than the header", "quote texts that hold the separator"
 
 
@@ -38,8 +39,11 @@ def csv_rows(text: str, column: str) -> list[Row]:
         raise BadRequest("The header of the CSV file is malformed", "line 1", MALFORMED[1])
     if column not in head:
         # The names are not quoted: without a header they would be the text of a report.
-        hint = f"name one of its {len(head)} columns in the first row, or say which one holds the reports"
+        hint = f"name one of its {len(head)} columns so in the first row, or say which one holds the reports{SAYING}"
         raise BadRequest("The CSV file lacks the column", column, hint)
+    if head.count(column) > 1:
+        hint = f"rename one of them, or say which one holds the reports{SAYING}"
+        raise BadRequest(f"The CSV file has {head.count(column)} columns of the name", column, hint)
     place = head.index(column)
     return [_cell(record, place, len(head)) for record in records if record.cells != []]
 
@@ -124,13 +128,22 @@ def json_rows(text: str, key: str) -> list[Row]:
 
 
 def _json(line: str, where: str, key: str) -> Row:
-    hint = f'each line is a string, or an object with a string under "{key}"'
+    hint = f'each line is a string, or an object with a string under "{key}"{SAYING}'
     try:
-        value = json.loads(line.lstrip("\ufeff"))
+        value = json.loads(line.lstrip("\ufeff"), object_pairs_hook=lambda pairs: _object(pairs, key))
+    except BadRequest as error:
+        return BadRequest(error.what, where, error.hint)
     except (ValueError, RecursionError):
         return BadRequest("The line is not JSON", where, hint)
     said = value.get(key) if isinstance(value, dict) else value
     return _checked(said, where) if isinstance(said, str) else BadRequest("The line holds no text", where, hint)
+
+
+def _object(pairs: list[tuple[str, object]], key: str) -> dict[str, object]:
+    """The object; raises BadRequest where it has the key twice, because JSON would keep the last in silence."""
+    if sum(name == key for name, _ in pairs) > 1:
+        raise BadRequest("The line holds several texts", "", f'give one text under "{key}"{SAYING}')
+    return dict(pairs)
 
 
 def _checked(text: str, where: str) -> Row:

@@ -2,27 +2,41 @@
 
 Every element of the main part is walked, and an element that is not known is walked like any other, so that no text in
 it can vanish. Tracked insertions and moved-to text are in, deletions and moved-from text are out; content controls,
-custom XML, smart tags, links, text boxes and the results of fields are read. What is not read is named.
+custom XML, smart tags, links, text boxes and the results of fields are read. What is not read is named, and so is what
+its writer took back or hid: text that is struck out or hidden, and the prompt of an empty content control.
 
 Terms are those of ECMA-376 part 1, chapter 17; Strict files (ISO/IEC 29500) differ in their namespaces alone.
 """
 
 from __future__ import annotations
 
+import io
 import posixpath
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException, ElementTree  # type: ignore[import-untyped]
 
 from backend.errors import BadRequest
+from backend.parsing import symbols
 
 _W = (
     "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
     "{http://purl.oclc.org/ooxml/wordprocessingml/main}",
 )
+_MICROSOFT = re.compile(
+    r"http://schemas\.(microsoft|openxmlformats)\.|http://purl\.oclc\.org/ooxml/|urn:schemas-microsoft-com:"
+)
+"""How the namespaces begin that Word knows."""
+HIDDEN, STRUCK, PROMPT = "hidden text", "struck-out text", "placeholder text"
+FOREIGN = "content for other programs"
+_TAKEN_BACK = {"vanish": HIDDEN, "strike": STRUCK, "dstrike": STRUCK}
+"""Property of a run -> what its text is called."""
 _STORIES = {
     "hdr": "page header", "ftr": "page footer", "footnotes": "footnotes", "endnotes": "endnotes",
     "comments": "comments",
@@ -42,10 +56,6 @@ _SKIPPED = {
 _SIGNS = {
     "w:tab": "\t", "w:ptab": "\t", "w:br": "\n", "w:cr": "\n", "w:noBreakHyphen": "-", "w:softHyphen": "",
 }  # fmt: skip
-_SYMBOL = dict(
-    zip((0xA3, 0xAD, 0xAE, 0xAF, 0xB0, 0xB1, 0xB3, 0xB4, 0xB8, 0xB9, 0xBB, 0x6D), "≤↑→↓°±≥×÷≠≈μ", strict=True)
-)
-"""Code of the font Symbol, less 0xF000 -> character."""
 _OFF = ("0", "false", "off", "none")
 _DEPTH = 150  # nested elements; Word's own limit is far below
 
@@ -63,11 +73,11 @@ def read(archive: zipfile.ZipFile) -> Reading:
     root = _parsed(archive, main)
     if _name(root) != "w:document":
         raise refusal("its main part is no Word text")
-    hidden = _hidden_styles(archive, main)
-    walk = _Walk(hide_codes=True, hidden=hidden)
+    styles = _styles(archive, main)
+    walk = _Walk(hide_codes=True, styles=styles)
     text = walk.story(root)
     if walk.fields or walk.unbalanced:  # a field that never ends would hide the rest of the document
-        walk = _Walk(hide_codes=False, hidden=hidden)
+        walk = _Walk(hide_codes=False, styles=styles)
         text = walk.story(root)
     left_out = {*walk.left_out, *_other_stories(archive, main)}
     return Reading(text, tuple(sorted(left_out)))
@@ -104,26 +114,42 @@ def _typed(archive: zipfile.ZipFile, names: dict[str, str]) -> Iterator[str]:
 
 
 def _parsed(archive: zipfile.ZipFile, name: str) -> Element:
+    """A part as XML. A branch for certain programs names their namespaces, no prefixes, under `Requires`."""
+    source = io.BytesIO(archive.read(name))
+    spaces: list[tuple[str, str]] = []
+    root: Element | None = None
     try:
-        return ElementTree.fromstring(archive.read(name), forbid_dtd=True)  # type: ignore[no-any-return]
+        for event, found in ElementTree.iterparse(source, ("start-ns", "end-ns", "start"), forbid_dtd=True):
+            if event == "start-ns":
+                spaces.append(found)
+            elif event == "end-ns":
+                spaces.pop()
+            else:
+                root = found if root is None else root
+                if requires := found.get("Requires"):
+                    known = dict(spaces)
+                    found.set("Requires", " ".join(known.get(prefix, prefix) for prefix in requires.split()))
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise refusal(f"{posixpath.basename(name)} is damaged") from None
+    if root is None:
+        raise refusal(f"{posixpath.basename(name)} is empty")
+    return root
 
 
-def _hidden_styles(archive: zipfile.ZipFile, main: str) -> frozenset[str]:
-    """The styles that hide their text, by themselves or by the style that they are based on."""
+def _styles(archive: zipfile.ZipFile, main: str) -> dict[str, frozenset[str]]:
+    """Property -> the styles that take back their text by it, by themselves or by the style that they are based on."""
     name = posixpath.join(posixpath.dirname(main), "styles.xml")
     if name not in archive.namelist():
-        return frozenset()
+        return {}
     styles = {_value(style, "styleId"): style for style in _parsed(archive, name) if _name(style) == "w:style"}
 
-    def hides(style: str, seen: tuple[str, ...] = ()) -> bool:
+    def takes(style: str, name: str, seen: tuple[str, ...] = ()) -> bool:
         if style not in styles or style in seen:
             return False
-        vanish = _child(styles[style], "rPr", "vanish")
-        return _is_on(vanish) if vanish is not None else hides(_value(_child(styles[style], "basedOn")), (*seen, style))
+        own = _child(styles[style], "rPr", name)
+        return _is_on(own) if own is not None else takes(_value(_child(styles[style], "basedOn")), name, (*seen, style))
 
-    return frozenset(filter(hides, styles))
+    return {name: frozenset(style for style in styles if takes(style, name)) for name in _TAKEN_BACK}
 
 
 def _other_stories(archive: zipfile.ZipFile, main: str) -> Iterator[str]:
@@ -174,15 +200,17 @@ def _is_on(element: Element | None) -> bool:
 class _Walk:
     """One pass over a story. `fields` holds, for each open field, whether its result has begun."""
 
-    def __init__(self, hide_codes: bool, hidden: frozenset[str] = frozenset()) -> None:
+    def __init__(self, hide_codes: bool, styles: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         self.hide_codes = hide_codes
-        self.hidden = hidden
-        """Styles whose text is not shown."""
+        self.styles = styles
+        """Property -> styles that take back their text by it."""
         self.fields: list[bool] = []
         self.unbalanced = False
         self.left_out: set[str] = set()
         self._boxes: list[str] = []
-        self._hidden_paragraph = False
+        self._paragraph_style = ""
+        self._prompts = False
+        self._font = ""
         self._depth = 0
 
     def story(self, root: Element) -> str:
@@ -208,39 +236,58 @@ class _Walk:
         if name in _SIGNS:
             return self._shown(_SIGNS[name])
         if name in ("w:t", "t"):
-            return self._shown("".join(element.itertext()))
+            return self._shown(self._signs(self._font, "".join(element.itertext())))
         read = _SPECIAL.get(name)
         return read(self, element) if read else self._inside(element)
 
     def _shown(self, text: str) -> str:
         """Nothing within the code of a field: its instruction may hold other fields, which are not shown."""
-        return "" if self.hide_codes and not all(self.fields) else text
+        if self._prompts and text.strip():
+            self.left_out.add(PROMPT)
+        return "" if self._prompts or (self.hide_codes and not all(self.fields)) else text
 
     def _paragraph(self, element: Element) -> str:
         before, self._boxes = self._boxes, []
-        outer, self._hidden_paragraph = self._hidden_paragraph, self._is_hidden(element, "pPr", "pStyle")
+        outer, self._paragraph_style = self._paragraph_style, _value(_child(element, "pPr", "pStyle"))
         text = self._inside(element)
-        hidden, self._hidden_paragraph = self._hidden_paragraph, outer
-        boxes, self._boxes = self._boxes, before
         mark = _child(element, "pPr", "rPr")
-        vanish = _child(mark, "vanish")
+        hidden = self._takes_back(mark, "vanish")
+        self._paragraph_style = outer
+        boxes, self._boxes = self._boxes, before
         removed = _child(mark, "del") is not None or _child(mark, "moveFrom") is not None
-        merged = removed or (_is_on(vanish) if vanish is not None else hidden)
-        return f"{text}{'' if merged and not boxes else chr(10)}{''.join(boxes)}"
+        return f"{text}{'' if (removed or hidden) and not boxes else chr(10)}{''.join(boxes)}"
 
-    def _is_hidden(self, element: Element, *path: str) -> bool:
-        return _value(_child(element, *path)) in self.hidden
+    def _takes_back(self, properties: Element | None, name: str) -> bool:
+        """Whether a run, or the mark of a paragraph, has the property, by itself or by its styles."""
+        own = _child(properties, name)
+        if own is not None:
+            return _is_on(own)
+        styles = self.styles.get(name, frozenset())
+        both = [style in styles for style in (_value(_child(properties, "rStyle")), self._paragraph_style)]
+        # The two styles toggle: hidden text in a hidden style is shown (ECMA-376 part 1, 17.7.3).
+        return any(both) if name == "dstrike" else both[0] != both[1]
 
     def _run(self, element: Element) -> str:
+        properties = _child(element, "rPr")
+        outer, self._font = self._font, _value(_child(properties, "rFonts"), "ascii")
         text = self._inside(element)
-        vanish = _child(element, "rPr", "vanish")
-        # The two styles toggle: hidden text in a hidden style is shown (ECMA-376 part 1, 17.7.3).
-        styled = self._is_hidden(element, "rPr", "rStyle") != self._hidden_paragraph
-        if _is_on(vanish) if vanish is not None else styled:
-            if text.strip():
-                self.left_out.add("hidden text")
-            return ""
-        return text
+        self._font = outer
+        names = {said for name, said in _TAKEN_BACK.items() if self._takes_back(properties, name)}
+        if names and text.strip():
+            self.left_out |= names
+        return "" if names else text
+
+    @contextmanager
+    def _in_control(self, element: Element) -> Iterator[None]:
+        """Within a content control that shows its prompt, no text is one of the report."""
+        outer = self._prompts
+        self._prompts = outer or _is_on(_child(element, "sdtPr", "showingPlcHdr"))
+        yield
+        self._prompts = outer
+
+    def _control(self, element: Element) -> str:
+        with self._in_control(element):
+            return self._inside(element)
 
     def _box(self, element: Element) -> str:
         """Text boxes follow the paragraph that they hang on."""
@@ -260,15 +307,19 @@ class _Walk:
                 if _child(child, "tcPr", "cellDel") is None:
                     yield " ".join(line.strip() for line in self._text(child).split("\n") if line.strip())
             elif _name(child) not in _SKIPPED:  # a content control or custom XML around cells
-                yield from self._cells(child)
+                with self._in_control(child):
+                    yield from self._cells(child)
 
     def _alternate(self, element: Element) -> str:
-        """The first branch that says something; the others say the same for older programs."""
+        """The first branch that says something and needs nothing that Word lacks; the others say the same otherwise."""
+        lacking = [branch for branch in element if not all(map(_MICROSOFT.match, branch.get("Requires", "").split()))]
         for branch in element:
             boxes, known = len(self._boxes), len(self.left_out)
-            text = self._text(branch)
+            text = "" if branch in lacking else self._text(branch)
             if text or len(self._boxes) > boxes or len(self.left_out) > known:
                 return text
+        if any("".join(branch.itertext()).strip() for branch in lacking):
+            self.left_out.add(FOREIGN)
         return ""
 
     def _field(self, element: Element) -> str:
@@ -287,12 +338,13 @@ class _Walk:
 
     def _symbol(self, element: Element) -> str:
         code = int(_value(element, "char") or "0", 16)
-        if not 0xE000 <= code <= 0xF8FF:
-            return self._shown(chr(code)) if code else ""
-        if _value(element, "font") == "Symbol" and code - 0xF000 in _SYMBOL:
-            return self._shown(_SYMBOL[code - 0xF000])
-        self.left_out.add("a symbol of a special font")
-        return self._shown("\ufffd")
+        return self._shown(self._signs(_value(element, "font"), chr(code))) if code else ""
+
+    def _signs(self, font: str, text: str) -> str:
+        said, known = symbols.read(font, text)
+        if not known:
+            self.left_out.add(symbols.UNREAD)
+        return said
 
     def _fraction(self, element: Element) -> str:
         return "/".join(self._text(child) for child in element if _name(child) in ("num", "den"))
@@ -318,7 +370,8 @@ def _form_field(data: Element | None) -> str:
 
 
 _SPECIAL = {
-    "w:p": _Walk._paragraph, "w:r": _Walk._run, "w:txbxContent": _Walk._box, "w:tr": _Walk._row,
-    "AlternateContent": _Walk._alternate, "w:fldChar": _Walk._field, "w:sym": _Walk._symbol, "f": _Walk._fraction,
-    "sup": _Walk._raised, "textpath": _Walk._art,
+    "w:p": _Walk._paragraph, "w:r": _Walk._run, "r": _Walk._run, "w:sdt": _Walk._control,
+    "w:txbxContent": _Walk._box, "w:tr": _Walk._row, "AlternateContent": _Walk._alternate,
+    "w:fldChar": _Walk._field, "w:sym": _Walk._symbol, "f": _Walk._fraction, "sup": _Walk._raised,
+    "textpath": _Walk._art,
 }  # fmt: skip

@@ -24,7 +24,8 @@ _REACH = 120  # characters a scope spans at most: clauses are short, and it boun
 _LIST_NUMBER = r"(?<=[ \t])\(?[0-9]{1,2}[.、)](?![0-9])"
 _FULL_STOP = r"(?<=[a-z\u4e00-\u9fff)])\.(?=[\s\u4e00-\u9fff]|$)"  # of English, or typed for 。; no decimal point
 _SEPARATOR = r":(?:[ \t]{0,4}\r?\n)?|[=|]|-{1,2}(?=[ \t])"
-_AFTER_GAP = re.compile(rf"(?:\([a-z0-9]{{1,12}}\))?(?P<set_apart>[ \t]{{0,4}}(?:{_SEPARATOR}|[为系是])?[ \t]{{0,4}})")
+_ASIDE = r"(?:\([a-z0-9]{1,12}\))?(?:[ \t]{0,4}\?)?"  # 房颤(AF)：无, 房颤？未见
+_AFTER_GAP = re.compile(rf"{_ASIDE}(?P<set_apart>[ \t]{{0,4}}(?:{_SEPARATOR}|[为系是])?[ \t]{{0,4}})")
 _LIST_GOES_ON = ("、", "及", "和", "或", "与")
 _FIELD = r"[ \t](?=[\u4e00-\u9fff][^\s:,、。;|]{0,11}[ \t]?:(?![0-9]))"  # 房颤：无 房扑：有
 _END = r"[ \t]*(?:$|[,。;!?、\n\r|)\]]|\.(?![0-9]))"

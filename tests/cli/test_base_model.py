@@ -49,10 +49,17 @@ def listed(home: Path, setting: str = "") -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
-@pytest.mark.parametrize("arguments", [(), ("build",)])
-def test_the_bare_command_builds_and_prints_the_folder(arguments: tuple[str, ...], home: Path, encoder: Path) -> None:
-    assert call(home, *arguments).stdout == f"{home / 'base'}\n"
-    assert call(home, *arguments, setting=str(encoder)).stdout == f"{encoder}\n"
+def test_build_prints_the_folder(home: Path, encoder: Path) -> None:
+    assert call(home, "build").stdout == f"{home / 'base'}\n"
+    assert call(home, "build", setting=str(encoder)).stdout == f"{encoder}\n"
+
+
+def test_the_bare_command_shows_what_is_in_force_and_builds_nothing(home: Path, tmp_path: Path) -> None:
+    assert call(home).stdout == call(home, "show").stdout
+    assert str(home / "base") in call(home).stdout
+    empty = tmp_path / "empty"
+    assert "not on disk: `ecgal base-model build`" in call(empty).stdout
+    assert not empty.exists()
 
 
 def test_the_list_marks_what_is_used_and_what_is_on_disk(home: Path, encoder: Path) -> None:

@@ -121,6 +121,12 @@ def test_a_wrong_argument_gets_one_sentence(tmp_path: Path, changed: dict[str, s
     assert [path.name for path in tmp_path.iterdir()] == ["exported.json"]
 
 
+def test_the_help_says_what_is_read() -> None:
+    told = " ".join(call("convert", "--help").output.split())
+    for form in ("JSON-MIN", "CSV", "doccano", "CLUENER", "spaCy", "Prodigy", "CoNLL", "zip"):
+        assert form in told
+
+
 @pytest.mark.parametrize("method", ["stratified", "template-disjoint"])
 def test_split_writes_two_files_that_hold_all_reports(tmp_path: Path, method: str) -> None:
     data = REPORTS / "gold.json"

@@ -41,7 +41,7 @@ def test_whatever_a_round_leaves_out_has_chinese_words() -> None:
 
     whole = {"start": 2, "end": 7, "labels": ["HR"]}
     wrong = [None, {}, {**whole, "labels": ["X"]}, {**whole, "start": 2.5}, {**whole, "end": 99}, {**whole, "end": 4}]
-    wrong += [{**whole, "text": "心率"}, {**whole, "labels": ["HR", "X"]}]
+    wrong += [{**whole, "text": "心率"}, {**whole, "end": 6, "text": "72次/分"}, {**whole, "labels": ["HR", "X"]}]
     tasks = [
         (text, [marked(1, whole, *wrong)]),
         (text, [marked(2)]),

@@ -22,7 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudio, b
 
 @pytest.fixture(scope="session")
 def ecg(stack: Stack) -> LabelProject:
-    """The project of the demo, smaller: ten annotated and 120 unlabelled reports, first round done."""
+    """A project of the first example pool: ten annotated and 120 unlabelled reports, first round done."""
     config = (REPORTS / "label_config.xml").read_text("utf-8")
     tasks = [*reports("seed10.json"), *reports("unlabelled.json")[:120]]
     project = LabelProject.create(stack, "心电图", config, tasks)

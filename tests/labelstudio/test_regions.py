@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.regions import agrees
+from backend.labelstudio.regions import INCLUSIVE, agrees
 from backend.labelstudio.wire import annotation_spans
 from backend.ner.spans import Span
 
@@ -63,7 +63,6 @@ def test_a_region_is_kept_whatever_rendering_its_text_is(text: str, start: int, 
     ("start", "end", "stored"),
     [
         (5, 9, "窦性心律"),
-        (0, 3, "窦性心律"),
         (1, 5, "窦性心律"),
         (5, 12, "窦性 心律"),
         (0, 4, "心率７２次/分"),
@@ -76,6 +75,13 @@ def test_text_that_stands_elsewhere_shows_that_the_offsets_are_shifted(start: in
     assert reasons == [
         f"region r0: its text is not what the report holds at {start}..{end}, but stands elsewhere in the report"
     ]
+
+
+@pytest.mark.parametrize(("start", "end", "stored"), [(0, 3, "窦性心律"), (5, 11, "心率 ７２次/分"), (0, 0, "窦")])
+def test_an_inclusive_end_is_told_by_the_text(start: int, end: int, stored: str) -> None:
+    report = "窦性心律，心率72次/分。"
+    assert read(report, value(start, end, text=stored)) == ([], [f"region r0: {INCLUSIVE}"])
+    assert read(report, value(start, end + 1, text=stored))[0] == [Span(start, end + 1, "HR")]
 
 
 @pytest.mark.parametrize("blank", [" ", "  ", "\n", "\r\n", "\t", "\u3000", "\u00a0", "\u200b", "\ufeff", "\u2060 \n"])

@@ -18,6 +18,19 @@ from backend.rules import propose
         ("病窦综合征可能性大", "病态窦房结综合征"),
         ("ST-T改变无法评估，请结合临床", "ST-T改变"),
         ("Possible old inferior infarct.", "old inferior infarct"),
+        ("房颤未除外", "心房颤动"),
+        ("房颤尚不能完全排除。", "心房颤动"),
+        ("房颤难以排除", "心房颤动"),
+        ("房颤可能性不大", "心房颤动"),
+        ("房颤诊断依据不足", "心房颤动"),
+        ("房颤待定", "心房颤动"),
+        ("尚不能诊断房颤", "心房颤动"),
+        ("不太支持房颤", "心房颤动"),
+        ("Atrial fibrillation cannot be ruled out.", "心房颤动"),
+        ("Atrial fibrillation is not excluded", "心房颤动"),
+        ("Atrial fibrillation unlikely", "心房颤动"),
+        ("Cannot exclude atrial fibrillation", "心房颤动"),
+        ("Can't rule out atrial fibrillation", "心房颤动"),
     ],
 )
 def test_doubt_makes_possible(certainties, text, name):
@@ -36,6 +49,11 @@ def test_doubt_makes_possible(certainties, text, name):
         ("ST段无明显偏移", "ST段偏移"),
         ("T波未见倒置", "T波倒置"),
         ("未见明显ST段压低", "ST段压低"),
+        ("房颤？未见。", "心房颤动"),
+        ("房颤？(-)", "心房颤动"),
+        ("早搏？否", "早搏"),
+        ("未构成室速", "室性心动过速"),
+        ("Atrial fibrillation is ruled out", "心房颤动"),
     ],
 )
 def test_denied_findings_are_reported_as_excluded(structured, text, name):
@@ -72,6 +90,14 @@ def test_doubt_about_something_else_leaves_a_finding_stated(certainties, text):
 @pytest.mark.parametrize("text", ["除外急性心肌梗死", "急性心肌梗死除外。"])
 def test_what_the_report_rules_out_is_excluded(certainties, text):
     assert certainties(text) == {"急性心肌梗死": "excluded"}
+
+
+@pytest.mark.parametrize(
+    "text", ["并非无室早", "不是没有室早", "无明显变化的室早", "无动态改变的室早", "室早？房早未见", "室早未消失"]
+)
+def test_a_word_of_negation_that_denies_something_else_leaves_a_finding(structured, text):
+    events = {event.text: event.certainty for event in structured(text).events}
+    assert events["室早"] == ("possible" if "？" in text else "stated")
 
 
 def test_a_negation_ends_where_a_new_statement_opens(certainties):

@@ -65,6 +65,18 @@ def test_reports_and_their_clauses_in_gb18030_are_not_taken_for_utf_8():
     assert all(decode(text.encode("gb18030")) == text for text in (*pool, *clauses))
 
 
+TRADITIONAL = ["竇性心律，心率72次/分。", "心房顫動", "完全性右束支傳導阻滯", "竇性心律", "ST段壓低0.1mV", "正常心電圖"]
+
+
+@pytest.mark.parametrize("text", TRADITIONAL)
+def test_big5_is_refused_by_name_and_not_read_as_other_characters(text):
+    assert decode(text.encode("gb18030")) == text
+    rows = f"text,id\n{text},1\n".encode("big5")
+    for data, name in ((text.encode("big5"), "a.txt"), (rows, "a.csv")):
+        with pytest.raises(BadRequest, match=r"seems to be Big5. Save it as UTF-8: UTF-8, GB18030 .* are read"):
+            texts(data, name)
+
+
 def test_signs_of_two_bytes_in_utf_8_are_not_taken_for_gb18030():
     assert decode("axis 45°, 5 µV ± 1, QTc 440 ms²".encode()) == "axis 45°, 5 µV ± 1, QTc 440 ms²"
 
@@ -283,9 +295,22 @@ def test_csv_takes_the_named_column():
 
 
 def test_a_csv_without_the_column_says_so_without_quoting_the_file():
-    with pytest.raises(BadRequest, match="lacks the column: text") as caught:
+    with pytest.raises(BadRequest, match=r"lacks the column: text.*--column") as caught:
         texts("窦性心律,心率72次/分\n".encode(), "a.csv")
     assert "窦性" not in str(caught.value)
+
+
+@pytest.mark.parametrize("head", ["text,id,text", " text ,text", "text,\ufefftext"])
+def test_two_columns_of_the_name_are_refused(head):
+    with pytest.raises(BadRequest, match=r"2 columns of the name: text.*--column"):
+        texts(f"{head}\n窦性心律,1,x\n".encode(), "a.csv")
+    row = "1," * (head.count(",") + 1)
+    assert texts(f"{head},报告\n{row}房早\n".encode(), "a.csv", "报告") == ["房早"]
+
+
+def test_two_texts_in_a_line_of_json_are_refused_by_its_line():
+    found = texts('{"text": "窦性", "text": "房早"}\n{"text": "室早", "id": 1, "id": 2}'.encode(), "a.jsonl")
+    assert (found[0].what, found[0].value, found[1]) == ("The line holds several texts", "line 1", "室早")
 
 
 BAD_ROWS = ['"窦性', '"窦性"心律', "窦性\x00", "窦性,1,2", "窦性,心律,3"]

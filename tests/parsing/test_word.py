@@ -101,6 +101,34 @@ def test_signs_are_read_as_word_shows_them() -> None:
     assert said(p(f"<m:oMath>{half}</m:oMath>")) == "1/2"
 
 
+def in_font(font: str, text: str) -> str:
+    return f'<w:r><w:rPr><w:rFonts w:ascii="{font}"/></w:rPr><w:t>{text}</w:t></w:r>'
+
+
+@pytest.mark.parametrize(
+    ("run", "sign"),
+    [
+        ('<w:r><w:sym w:font="Wingdings" w:char="F0A8"/></w:r>', "□"),
+        ('<w:r><w:sym w:font="Wingdings 2" w:char="F052"/></w:r>', "☑"),
+        (in_font("Wingdings", "\uf0fe"), "☑"),
+        (in_font("Wingdings", "¨"), "□"),
+        (in_font("Wingdings 2", "\uf0a3"), "□"),
+        (in_font("Symbol", "m 72"), "μ 72"),
+        (in_font("SimSun", "þ"), "þ"),
+        (in_font("Wingdings", "室"), "室"),
+    ],
+)
+def test_signs_of_symbol_fonts_are_read_as_they_are_shown(run: str, sign: str) -> None:
+    found = read(package(p(run + VT)), "a.docx")
+    assert (found.texts[0], found.left_out) == (f"{sign}室速", ())
+
+
+@pytest.mark.parametrize("run", ['<w:r><w:sym w:font="Marlett" w:char="F041"/></w:r>', in_font("Wingdings", "J")])
+def test_a_sign_that_is_not_known_is_named(run: str) -> None:
+    found = read(package(p(run + VT)), "a.docx")
+    assert (found.texts[0], found.left_out) == ("\ufffd室速", ("a symbol of a special font",))
+
+
 def test_what_is_not_read_is_named() -> None:
     hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>x</w:t></w:r>"
     body = p(f"{NOT}<w:r><w:drawing><a:blip/></w:drawing></w:r>{hidden}") + "<w:altChunk/>"
@@ -121,6 +149,9 @@ STYLES = (
 )
 
 
+TAKEN_BACK = [("vanish", "hidden text"), ("strike", "struck-out text"), ("dstrike", "struck-out text")]
+
+
 def styled(kind: str, style: str, more: str = "") -> str:
     """室速 in a run of the style, or in a paragraph of it."""
     own = f'<w:rStyle w:val="{style}"/>' if kind == "run" else ""
@@ -128,6 +159,7 @@ def styled(kind: str, style: str, more: str = "") -> str:
     return p(f"{NOT}{run}") if kind == "run" else p(NOT) + p(run, f'<w:pStyle w:val="{style}"/>')
 
 
+@pytest.mark.parametrize(("name", "said"), TAKEN_BACK)
 @pytest.mark.parametrize("kind", ["run", "paragraph"])
 @pytest.mark.parametrize(
     ("style", "more", "shown"),
@@ -141,9 +173,89 @@ def styled(kind: str, style: str, more: str = "") -> str:
         ("Shown", "<w:vanish/>", False),
     ],
 )
-def test_text_that_a_style_hides_is_named_and_not_read(kind: str, style: str, more: str, shown: bool) -> None:
-    found = read(package(styled(kind, style, more), styles=STYLES), "a.docx")
-    assert ("室速" in found.texts[0], found.left_out) == (shown, () if shown else ("hidden text",))
+def test_text_that_a_style_takes_back_is_named_and_not_read(
+    kind: str, style: str, more: str, shown: bool, name: str, said: str
+) -> None:
+    body, styles = (part.replace("w:vanish", f"w:{name}") for part in (styled(kind, style, more), STYLES))
+    found = read(package(body, styles=styles), "a.docx")
+    assert ("室速" in found.texts[0], found.left_out) == (shown, () if shown else (said,))
+
+
+@pytest.mark.parametrize(("name", "text"), [("vanish", "未见室速"), ("strike", "未见室速"), ("dstrike", "未见")])
+def test_two_styles_toggle_a_property_where_word_says_so(name: str, text: str) -> None:
+    run = '<w:r><w:rPr><w:rStyle w:val="Hidden"/></w:rPr><w:t>室速</w:t></w:r>'
+    body = p(f'<w:r><w:rPr><w:{name} w:val="0"/></w:rPr><w:t>未见</w:t></w:r>{run}', '<w:pStyle w:val="Hidden"/>')
+    assert read(package(body, styles=STYLES.replace("w:vanish", f"w:{name}")), "a.docx").texts[0].strip() == text
+
+
+def struck(inside: str, name: str = "strike") -> str:
+    return inside.replace("<w:r>", f"<w:r><w:rPr><w:{name}/></w:rPr>")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        struck(NOT),
+        f"<w:ins>{struck(NOT, 'dstrike')}</w:ins>",
+        "<m:oMath><m:r><w:rPr><w:strike/></w:rPr><m:t>1</m:t></m:r></m:oMath>",
+    ],
+)
+def test_text_that_its_writer_struck_out_turns_no_finding_around(inside: str) -> None:
+    found = read(package(p(f"{inside}{VT}")), "a.docx")
+    assert (found.texts, found.left_out) == (["室速"], ("struck-out text",))
+    assert said(p(inside, "<w:rPr><w:strike/></w:rPr>") + p(VT)) == "\n室速"
+
+
+def prompt(inside: str, flag: str = "<w:showingPlcHdr/>") -> str:
+    return f"<w:sdt><w:sdtPr>{flag}</w:sdtPr><w:sdtContent>{inside}</w:sdtContent></w:sdt>"
+
+
+CELL = f"<w:tc>{p(VT)}</w:tc>"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (p(f"{NOT}{prompt(VT)}"), "未见"),
+        (p(NOT) + prompt(p(VT)), "未见"),
+        (p(NOT) + prompt(p(prompt(VT, ""))), "未见"),
+        (f"<w:tbl><w:tr>{prompt(CELL)}<w:tc>{p(NOT)}</w:tc></w:tr></w:tbl>", "\t未见"),
+    ],
+)
+def test_the_prompt_of_an_empty_control_is_named_and_not_read(body: str, text: str) -> None:
+    found = read(package(body), "a.docx")
+    assert (found.texts[0].rstrip(), found.left_out) == (text, ("placeholder text",))
+    filled = read(package(body.replace("<w:showingPlcHdr/>", '<w:showingPlcHdr w:val="0"/>')), "a.docx")
+    assert ("室速" in filled.texts[0], filled.left_out) == (True, ())
+
+
+WPS = "http://schemas.microsoft.com/office/word/2010/wordprocessingShape"
+
+
+def branches(requires: str, last: str = f"<mc:Fallback>{VT}</mc:Fallback>") -> str:
+    spaces = f'xmlns:wps="{WPS}" xmlns:new="urn:new" xmlns:again="{WPS}"'
+    choice = f'<mc:Choice Requires="{requires}">{NOT}</mc:Choice>'
+    return p(f'<mc:AlternateContent {spaces}>{choice}{last}</mc:AlternateContent><x:y xmlns:again="urn:other"/>')
+
+
+@pytest.mark.parametrize(
+    ("requires", "text"),
+    [
+        ("wps", "未见"),
+        ("wps again w", "未见"),
+        ("new", "室速"),
+        ("wps new", "室速"),
+        ("x", "室速"),
+        ("nowhere", "室速"),
+    ],
+)
+def test_a_branch_that_needs_a_namespace_that_word_lacks_loses(requires: str, text: str) -> None:
+    assert said(branches(requires)) == text
+
+
+def test_content_without_a_branch_for_word_is_named() -> None:
+    found = read(package(p(VT) + branches("new", "")), "a.docx")
+    assert (found.texts[0].strip(), found.left_out) == ("室速", ("content for other programs",))
 
 
 def test_a_hidden_paragraph_mark_joins_paragraphs() -> None:
@@ -161,10 +273,15 @@ def test_smart_art_charts_and_headers_of_any_folder_are_named() -> None:
     [
         (b"%PDF-1.7", "PDF"),
         (b"<html><body>x", "web page"),
+        ("\ufeff\r\n<!DOCTYPE HTML><html>窦性心律".encode("utf-16"), "web page"),
+        ("<!-- saved from url=(0014)about:internet -->\n<HTML><body>窦性心律".encode("gbk"), "web page"),
+        ("<head><title>心电图</title></head>窦性心律".encode(), "web page"),
+        ("<?xml version='1.0'?><a>窦性心律</a>".encode("utf-16"), "XML"),
         (b"MIME-Version: 1.0\n", "MHTML"),
         (bytes.fromhex("d0cf11e0a1b11ae1"), "old"),
         (package("", "xl/workbook.xml"), "Excel"),
-        (b"{\\rtf1\\ansi {\\deleted x}}", "deleted"),
+        (b"{\\rtf1\\ansi {\\deleted x}}", "no text"),
+        (b"{\\rtf1\\ansi {\\v x}}", "holds only: hidden text"),
         (b"{\\rtf1\\ansi {\\upr{x}{\\*\\ud{\\u26410?\\u35265?}}}\\u25151?}", "alternative text"),
         (
             b"{\\rtf1\\ansi\\ansicpg1252 \\'ce\\'b4\\'bc\\'fb\\'ca\\'d2\\'cb\\'d9}",
@@ -186,6 +303,84 @@ def test_rtf_is_read_whatever_its_name() -> None:
         for name in ("a.rtf", "a.txt", "a.doc"):
             found = read(b"{\\rtf1\\ansi\\ansicpg936 " + body + b"{\\header x}\\par}", name)
             assert (found.texts[0].strip(), found.left_out) == ("窦性心律", ("page header",))
+
+
+def rtf(body: bytes) -> tuple[str, tuple[str, ...]]:
+    text, left_out = read(b"{\\rtf1\\ansi\\ansicpg936 " + body + b"}", "a.rtf")[:2]
+    return text[0], left_out
+
+
+AF, NSR = "房颤".encode("gbk"), b"".join(b"\\'%02x" % byte for byte in "窦律".encode("gbk"))
+U = b"\\u31398?\\u24615?"
+
+
+@pytest.mark.parametrize(
+    ("word", "left_out"),
+    [
+        (b"v", ("hidden text",)),
+        (b"strike", ("struck-out text",)),
+        (b"striked1", ("struck-out text",)),
+        (b"deleted", ()),
+        (b"strike\\deleted", ()),
+        (b"strike\\v", ("hidden text", "struck-out text")),
+    ],
+)
+@pytest.mark.parametrize("hidden", [AF, NSR, U, b"1\\{2\\'30", b"1\\tab2\\emdash 3", b"{\\b 1}{2\r\n3}"])
+def test_what_rtf_does_not_show_is_read_as_little_as_in_word(
+    hidden: bytes, word: bytes, left_out: tuple[str, ...]
+) -> None:
+    off = word.replace(b"\\", b"0\\").removesuffix(b"1") + b"0"
+    for body in (b"{\\%s %s}" % (word, hidden), b"\\%s %s\\%s " % (word, hidden, off)):
+        assert rtf(b"a" + body + NSR + b"\\u-24439?b" + AF) == ("a窦律ꂉb房颤", left_out)
+    assert rtf(b"\\%s %s\\plain b" % (word, hidden)) == ("b", left_out)
+
+
+WINGDINGS = b"{\\fonttbl{\\f0\\fcharset134 SimSun;}{\\f2\\fcharset2{\\*\\panose 05}Wingdings;}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "left_out"),
+    [
+        (b"{\\f2\\'a8}", "□房颤", ()),
+        (b"\\f2\\u-3842?\\f0 ", "☑房颤", ()),
+        (b"\\f2 o \\plain\\f0 ", "□ 房颤", ()),
+        (b"{\\f2 J}", "\ufffd房颤", ("a symbol of a special font",)),
+        (
+            b'{\\field{\\*\\fldinst SYMBOL 168 \\\\f "Wingdings"}{\\fldrslt\\f2}}',
+            "房颤",
+            ("a symbol of a special font",),
+        ),
+        (b"{\\f0 o}", "o房颤", ()),
+    ],
+)
+def test_signs_of_symbol_fonts_in_rtf_are_read_or_named(body: bytes, text: str, left_out: tuple[str, ...]) -> None:
+    assert rtf(WINGDINGS + body + AF) == (text, left_out)
+
+
+def test_ends_of_paragraphs_go_with_hidden_text_and_stay_with_struck_out_text() -> None:
+    assert rtf(b"a{\\v x\\par y}b")[0] == "ab"
+    assert rtf(b"a{\\strike x\\par y}b")[0] == "a\nb"
+    assert rtf(b"a{\\v b\\cell}c\\cell\\row")[0] == "a|c|\n"
+    assert rtf(b"{\\stylesheet{\\s1\\v Hidden;}}a") == ("a", ())
+    assert rtf(b"a\\\\v b\\\\bin9 c") == ("a\\v b\\bin9 c", ())
+
+
+BYTES = b"{}\\v x\x00\xff\\upr "
+
+
+@pytest.mark.parametrize(
+    ("before", "left_out"),
+    [
+        (b"{\\pict\\wmetafile8", ("picture",)),
+        (b"{\\object{\\*\\objdata", ("embedded object",)),
+        (b"{", ("binary data",)),
+    ],
+)
+def test_binary_data_of_rtf_is_no_text(before: bytes, left_out: tuple[str, ...]) -> None:
+    body = before + b"\\bin%d %s" % (len(BYTES), BYTES) + b"}" * before.count(b"{")
+    assert rtf(b"a" + body + NSR) == ("a窦律", left_out)
+    with pytest.raises(BadRequest, match="ends too early"):
+        rtf(body.replace(b"bin", b"bin9"))
 
 
 def test_an_rtf_document_that_ends_too_early_is_refused() -> None:

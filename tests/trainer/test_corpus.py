@@ -375,7 +375,7 @@ def test_two_controls_are_named_and_one_can_be_chosen(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"\n \n", "empty"),
-        (b"hello", "Not JSON"),
+        (b"hello", "plain text"),
         (b'[{"id": 1,', "Not JSON"),
         (b'"a"', "list of tasks"),
         (b"null", "list of tasks"),

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,18 @@ from backend.predictor import ModelPredictor, RulesPredictor
 from backend.ranking.copies import report_key
 from backend.rules import SpanMemory
 from trainer.dataset import Report
-from trainer.evaluation import Judged, compare, count, cross_validate, judge, predict_spans, score, score_modes, weigh
+from trainer.evaluation import (
+    Judge,
+    Judged,
+    compare,
+    count,
+    cross_validate,
+    judge,
+    predict_spans,
+    score,
+    score_modes,
+    weigh,
+)
 from trainer.evaluation_report import evaluate
 from trainer.promotion import decide
 from trainer.report_groups import kind_of, length_of
@@ -121,12 +133,12 @@ def test_a_network_brings_the_probabilities_of_every_report_beside_gold(network:
 def test_folds_of_a_cross_validation_add_up(network: ModelPredictor) -> None:
     trained_on: list[set[int]] = []
 
-    def fit(rest: Sequence[Report], fold: int) -> ModelPredictor:
+    def fit(rest: Sequence[Report], fold: int) -> Judge:
         trained_on.append({r.task_id for r in rest})
-        return network
+        return partial(judge, network)
 
     told: list[Judged] = []
-    judged = cross_validate(REPORTS, fit, told.append, seed=0)
+    judged = cross_validate(REPORTS, fit, told.append, seed=0, count=3)
     assert sorted(r.task_id for r in judged.reports) == [1, 2, 3, 4, 5]
     assert len(judged.tokens) == 5
     assert [len(j.reports) for j in told] == [2, 4, 5]
@@ -255,10 +267,10 @@ def test_length_classes_end_at_their_numbers() -> None:
 
 
 def test_modes_that_a_fold_lacks_are_not_judged(network: ModelPredictor) -> None:
-    def fit(rest: Sequence[Report], fold: int) -> ModelPredictor | RulesPredictor:
-        return network if fold else RulesPredictor("fold", LABELS)
+    def fit(rest: Sequence[Report], fold: int) -> Judge:
+        return partial(judge, network if fold else RulesPredictor("fold", LABELS))
 
-    judged = cross_validate(REPORTS, fit, lambda _: None, seed=0)
+    judged = cross_validate(REPORTS, fit, lambda _: None, seed=0, count=3)
     assert set(judged.by_mode) == {"rules"}
     assert set(judged.by_mode["rules"]) == {report.task_id for report in REPORTS}
     assert weigh(judged) == (judged, Trust())

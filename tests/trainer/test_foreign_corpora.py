@@ -20,6 +20,8 @@ from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.ner.spans import Span
 from trainer.corpus import Tally, read, texts_of
+from trainer.corpus.model import lost_rows, nothing_marked
+from trainer.corpus.model import reasons as kinds
 
 TEXT = "窦性心律，心率72次/分"
 DIAG, HR = Span(0, 4, "DIAG"), Span(5, 12, "HR")
@@ -135,6 +137,21 @@ def test_offsets_are_the_datum_whatever_text_a_region_stores(
     assert spans_of(saved(tmp_path, task(1, text, region)), config) == [(Span(start, end, label),)]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, "spans": [{"start": 0, "end": 3, "label": "DIAG", "text": "窦性心律"}]},
+        task(1, TEXT, (0, 3, "DIAG", "窦性心律"), (5, 11, "HR", "心率72次/分")),
+        {"id": 1, "text": TEXT, "label": [{"start": 0, "end": 3, "text": "窦性心律", "labels": ["DIAG"]}]},
+    ],
+)
+def test_a_file_whose_ends_are_inclusive_has_no_usable_span_and_says_why(tmp_path: Path, row: dict[str, Any]) -> None:
+    path = saved(tmp_path, row)
+    corpus = read(path)
+    assert corpus.ledger.spans.kept == 0
+    assert "an inclusive end (ends are exclusive: add 1)" in str(nothing_marked(corpus, path))
+
+
 def test_labels_that_the_configuration_does_not_know_are_named(tmp_path: Path) -> None:
     path = saved(tmp_path, task(1, TEXT, (0, 4, "B-anatomy", "窦性心律"), (5, 12, "HR", "心率72次/分")))
     corpus = read(path, CONFIG)
@@ -201,6 +218,13 @@ def test_a_bad_row_of_a_table_costs_itself_alone(tmp_path: Path, bad: str, why: 
     assert reject.reason.startswith(f"line {2 + place}: ")
     assert why in reject.reason
     assert corpus.ledger.tasks == Tally(3, 2, 1)
+
+
+def test_a_table_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
+    for read_file in (read, lambda path: texts_of(path, CONFIG)):
+        with pytest.raises(CorpusError, match="column 3 has the name of an earlier one"):
+            read_file(written(tmp_path, "a.csv", "id,text,text\n1,窦性,心率"))
+    assert texts_of(written(tmp_path, "a.csv", "id,text,,\n1,窦性,,"), CONFIG).texts == ["窦性"]
 
 
 def test_a_table_with_a_malformed_header_is_refused(tmp_path: Path) -> None:
@@ -316,6 +340,20 @@ REFUSED = [
     ("a.parquet", b"PAR1\x15", "Parquet"),
     ("manifest.json", '{"audio_filepath": "a.wav", "text": "x", "duration": 1}', "ASR manifest"),
     ("result.json", '{"images": [], "categories": [{"id": 0}], "annotations": []}', "COCO"),
+    ("a.txt", "窦性心律，心率72次/分\n室早5次\n", "plain text, in which nothing is marked.*ecgal parse"),
+    ("a.json", "窦性心律", "plain text"),
+    ("a.json", '[{"text": "竇性心律", "label": [[0, 4, "DIAG"]]}]'.encode("big5"), "seems to be Big5.*UTF-8, GB18030"),
+    ("a.json", "<!DOCTYPE html><html>窦性心律</html>", "a web page"),
+    ("a.json", "<?xml version='1.0'?><a/>", "XML"),
+    ("a.json", '[{"id": 1,]', "Not JSON .*line 1, column 11"),
+    ("a.json", '[{"data": {"text": "x"}}]\n[{"data": {"text": "y"}}]', "several JSON values"),
+    ("a.json", '[\n{"data":\n {"text": "x"}}]\n[\n{"data":\n {"text": "y"}}]', "several JSON values"),
+    (
+        "uie.json",
+        '{"content": "窦律", "result_list": [{"text": "窦律", "start": 0, "end": 2}], "prompt": "DIAG"}',
+        "UIE",
+    ),
+    ("uie.json", '{"content": "窦律", "result_list": [], "prompt": "DIAG"}', "UIE"),
     ("rows.jsonl", '{"text": "x"}\n{"text": "y"}', "Nothing is marked.*plain texts"),
     ("a.csv", "id,text\n1,x", "Nothing is marked.*plain texts"),
     ("a.json", '[{"id": 1, "data": {"text": "x"}, "annotations": []}]', "Nobody annotated"),
@@ -340,6 +378,39 @@ def test_archives_of_other_things_are_refused_by_name(tmp_path: Path) -> None:
         read(zipped(tmp_path, {"[Content_Types].xml": b"", "xl/workbook.xml": b""}))
     with pytest.raises(CorpusError, match=r"\.png"):
         read(zipped(tmp_path, {"a.png": b""}))
+
+
+BAD_MEMBERS = [
+    (bytes(range(256)), "Neither"),
+    (b"PAR1\x15", "Parquet"),
+    (b"[{", "Not JSON"),
+    (b"a", "plain"),
+    (b"", "empty"),
+]
+
+
+@pytest.mark.parametrize(("content", "why"), BAD_MEMBERS)
+def test_the_bad_file_of_an_archive_is_named(tmp_path: Path, content: bytes, why: str) -> None:
+    with pytest.raises(CorpusError, match=rf"(?s){why}.*export\.zip/b/bad\.json"):
+        read(zipped(tmp_path, {"a.json": json.dumps([ROWS[0]]).encode(), "b/bad.json": content}))
+
+
+def test_a_damaged_file_of_an_archive_is_named(tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"a.json": json.dumps([ROWS[0]]).encode(), "b/bad.json": b"[1, 2, 3, 4, 5, 6, 7, 8]"})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"b/bad.json") + 12] ^= 255
+    with pytest.raises(CorpusError, match=r"damaged or encrypted: .*export\.zip/b/bad\.json"):
+        read(written(tmp_path, "export.zip", bytes(content)))
+
+
+def test_a_bad_row_of_an_archive_is_named_with_its_file(tmp_path: Path) -> None:
+    table = f"{HEAD}\n{LINE}\n{BAD_LINES[0][0]}".encode()
+    rows = "\n".join(json.dumps(row) for row in (ROWS[1], ROWS[1], CONTRADICTED)).encode()
+    corpus = read(zipped(tmp_path, {"a.csv": table, "b/c.jsonl": rows}))
+    first, second = lost_rows(corpus.dataset.rejects)
+    assert first.startswith("a.csv, line 3: the row has another number of cells")
+    assert second.startswith("b/c.jsonl, row 3: the mention")
+    assert not any(".csv" in reason or ".jsonl" in reason for reason in kinds(corpus.dataset.rejects))
 
 
 # Texts without annotations ----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from redis import Redis
 
 from backend.labelstudio.config import parse_label_config
 from backend.model_card import Decision, ModelCard
-from backend.predictor import ModelPredictor, load_predictor
+from backend.predictor import ModelPredictor, TaggerPredictor, load_predictor
 from backend.settings import Settings
 from cli.evaluate import evaluate
 from trainer.dataset import freeze, split
@@ -33,6 +33,7 @@ def parts(redis: Redis, valkey_socket: Path, tiny_base: Path, tmp_path: Path) ->
         "precision": "f32",
         "threads": 1,
         "train_steps": 8,
+        "deep": "always",
     }
     return WorkerParts.open(Settings.model_validate(values))
 
@@ -59,16 +60,17 @@ def test_rounds_are_judged_on_the_holdout_and_the_card_says_how(
     assert first.calibration.ece_after is not None
 
     folder = parts.registry.model_folder("1", first.version)
-    loaded = load_predictor(folder, first, CONFIG.labels, parts.settings)
+    served = load_predictor(folder, first, CONFIG.labels, parts.settings)
+    assert isinstance(served, TaggerPredictor), "a network with random weights beats nothing"
+    loaded = load_predictor(folder, first.model_copy(update={"mode": "model"}), CONFIG.labels, parts.settings)
     assert isinstance(loaded, ModelPredictor)
     assert loaded.temperature == first.calibration.temperature != 1.0
 
     monkeypatch.setenv("ECG_ENGINE", "torch")
     arguments = ["--data", REPORTS / "gold.json", "--model", folder, "--mode", "all", "--json"]
     told = json.loads(CliRunner().invoke(evaluate, [str(argument) for argument in arguments]).output)
-    assert set(told["modes"]) == {"rules", "model", "merged"}
+    assert set(told["modes"]) == {"tagger", "rules"}
     assert (told["version"], told["served"]) == (first.version, first.mode)
-    assert told["calibration"]["temperature"] == loaded.temperature
     assert f"The model was trained on {60 - len(holdout)} of the 250 reports (same text)" in " ".join(told["notes"])
 
     assert first.decision.promote, "span memory makes it better than bare rules, or equal"

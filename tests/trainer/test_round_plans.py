@@ -40,7 +40,7 @@ class Pool:
 
 
 def round_of(tmp_path: Path, redis: Redis, valkey_socket: Path, pool: Pool, **wishes: str) -> Round:
-    values = {"ECG_HOME": str(tmp_path), "REDIS_URL": f"unix://{valkey_socket}", **wishes}
+    values = {"ECG_HOME": str(tmp_path), "REDIS_URL": f"unix://{valkey_socket}", "ECG_DEEP": "always", **wishes}
     return Round(WorkerParts.open(Settings.model_validate(values)), "1", 1, pool)  # type: ignore[arg-type]
 
 
@@ -104,6 +104,7 @@ def test_every_wish_makes_another_version(tmp_path: Path, redis: Redis, valkey_s
         {"ECG_WARM_START": "1"},
         {"ECG_TRAIN_OPTIONS": "layers=4"},
         {"ECG_BASE_MODEL": "some/encoder"},
+        {"ECG_DEEP": "off"},
     )
     hashes = {round_of(tmp_path, redis, valkey_socket, pool, **w).content_hash(pool.dataset()) for w in wishes}
     assert len(hashes) == len(wishes)

@@ -14,6 +14,7 @@ LIMIT = 512 * 1024 * 1024
 """Bytes that all files may unpack to; zipfile never unpacks more of one than the archive declares."""
 MOST = 2_000
 READ = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".conll", ".bio", ".bmes", ".txt")
+_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error)
 HINT = "export JSON from Label Studio"
 
 
@@ -26,9 +27,16 @@ def members(content: bytes, path: Path) -> list[tuple[str, bytes]]:
             if size > LIMIT or len(parts) > MOST:
                 raise CorpusError(f"The archive unpacks to {size} bytes in {len(parts)} files", path, HINT)
             _check_names([part.filename for part in parts], path)
-            return sorted((part.filename, archive.read(part)) for part in parts)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error):
-        raise CorpusError("The zip archive is damaged or encrypted", path, HINT) from None
+            return sorted((part.filename, _content(archive, part, path)) for part in parts)
+    except _DAMAGED:
+        raise CorpusError("The zip archive is damaged", path, HINT) from None
+
+
+def _content(archive: zipfile.ZipFile, part: zipfile.ZipInfo, path: Path) -> bytes:
+    try:
+        return archive.read(part)
+    except _DAMAGED:
+        raise CorpusError("The file in the zip archive is damaged or encrypted", path / part.filename, HINT) from None
 
 
 def _is_litter(name: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import BadRequest, CorpusError
-from backend.parsing.documents import decode_rows
+from backend.parsing.documents import decode_rows, foreign_kind
 
 GZIP = b"\x1f\x8b"
 HINT = "give a JSON export of Label Studio"
@@ -62,7 +62,8 @@ def decoded(content: bytes, path: Path) -> str:
     try:
         return decode_rows(content)
     except BadRequest as error:
-        raise CorpusError(f"Neither UTF-8 nor GB18030 text ({error.what}: {error.value})", path, HINT) from None
+        what = f"Neither UTF-8 nor GB18030 text ({error.value})"
+        raise CorpusError(what, path, f"{HINT} in UTF-8, GB18030 or, with a byte order mark, UTF-16") from None
 
 
 def json_values(text: str, path: Path) -> list[Any]:
@@ -77,11 +78,30 @@ def json_values(text: str, path: Path) -> list[Any]:
     except (ValueError, RecursionError) as error:
         lines = _lines(text)
         if 2 * sum(not isinstance(line, Lost) for line in lines) < len(lines):
-            raise CorpusError(f"Not JSON ({_told(error)})", path, HINT) from None
+            raise _no_json(text, error, path) from None
+        if any(isinstance(line, list) and line and all(isinstance(task, dict) for task in line) for line in lines):
+            raise _several(path) from None
         return lines
     if not isinstance(value, list | dict):
         raise CorpusError("A list of tasks is expected, not a single value", path)
     return value if isinstance(value, list) else [value]
+
+
+def _no_json(text: str, error: Exception, path: Path) -> CorpusError:
+    """What is said of a file that is neither JSON nor JSON lines: what it seems to be."""
+    if kind := foreign_kind(text[:4096].encode("utf-8", "replace")):
+        return CorpusError(f"The file is {kind}, which is not read", path, HINT)
+    if text.lstrip()[0] not in "[{":
+        what = "The file is plain text, in which nothing is marked"
+        return CorpusError(what, path, f"{HINT}; `ecgal parse` reads plain reports")
+    if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+        return _several(path)
+    return CorpusError(f"Not JSON ({_told(error)})", path, HINT)
+
+
+def _several(path: Path) -> CorpusError:
+    what = "The file holds several JSON values one behind the other"
+    return CorpusError(what, path, "make one list of them, or write one task a line")
 
 
 def _lines(text: str) -> list[Any]:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trainer.corpus.files import Lost
-from trainer.corpus.tasks import is_flat_row, is_span_row
+from trainer.corpus.tasks import MENTIONS, is_flat_row, is_span_row
 
 Row = dict[str, Any]
 
@@ -28,7 +28,6 @@ ENTITIES = ("entities", "label", "labels", "spans", "annotations", "ner", "entit
 STARTS = ("start", "start_offset", "start_idx", "start_pos", "begin")
 ENDS = ("end", "end_offset", "end_idx", "end_pos")
 LABELS = ("label", "type", "label_type", "entity_type", "tag")
-MENTIONS = ("mention", "text", "entity", "word")
 SUSPECTS = {*ENTITIES, "tags", "ner_tags", "bio", "bio_tags", "bio tags", "paragraphs", "tag", "cats", "relations"}
 HARMLESS = {"relations", "comments", "meta", "metadata", "tokens"}
 """Keys of a row with entities, or of one nobody annotated, whose lists and objects are no entities."""
@@ -91,6 +90,8 @@ def _check_keys(row: Row, known: Sequence[str]) -> None:
         raise ValueError("it is of an ASR manifest, which holds no spans")
     if {"images", "categories"} <= row.keys():
         raise ValueError("it is COCO, which holds no spans of a text")
+    if {"prompt", "result_list"} <= row.keys():
+        raise ValueError("it is of UIE, which has a row for each label: give the export of doccano that it was made of")
     for key, value in row.items():
         if key in known[:1] or value in (None, "", [], {}) or (known and key.lower() in HARMLESS):
             continue

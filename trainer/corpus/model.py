@@ -13,8 +13,8 @@ from backend.labelstudio.config import LabelConfig
 from backend.left_out import kind
 from trainer.dataset import FrozenDataset, Reject
 
-PLACE = r"^(line|row) \d+: "
-"""How the reason of a row or line that could not be read begins."""
+PLACE = r"^([^:]+, )?(line|row) \d+: "
+"""How the reason of a row or line that could not be read begins; in an archive with the name of its file."""
 
 
 @dataclass(frozen=True)

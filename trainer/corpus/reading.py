@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -27,8 +28,7 @@ def read(path: Path, config: LabelConfig | None = None, annotators: Annotators =
     cannot be read is a reject. Raises CorpusError when the file cannot be read, when its configuration is not clear, or
     when it holds no task.
     """
-    values, labels = _values(path)
-    values = adopt(values) if labels is None else values
+    values, labels = _values(path, adopt)
     _check_readable(values, path)
     if labels is not None:
         config = config or LabelConfig(PLAIN.from_name, PLAIN.to_name, PLAIN.text_key, labels)
@@ -53,32 +53,49 @@ class Texts(NamedTuple):
 
 def texts_of(path: Path, config: LabelConfig) -> Texts:
     """The texts of a file that `read` takes, annotated or not, or of a list of strings; raises CorpusError for none."""
-    values, _ = _values(path)
+    values, _ = _values(path, list)
     _check_readable(values, path)
     tasks = tasks_of([value for value in values if not isinstance(value, str)], config)
     found = [*(value for value in values if isinstance(value, str)), *(task_text(task, config) for task in tasks)]
     texts = [text for text in found if text and text.strip()]
     if not texts:
-        raise CorpusError(f"No text under data.{config.text_key} in", path, "give tasks as Label Studio imports them")
+        hint = "give tasks as Label Studio imports them; --label-config names the key of another project's reports"
+        raise CorpusError(f"No text under data.{config.text_key} in", path, hint)
     return Texts(texts, len(found) - len(texts))
 
 
-def _values(path: Path) -> tuple[list[Any], tuple[str, ...] | None]:
-    """The rows or tasks of a place, a `Lost` for each that cannot be read; the labels, of a form that names them."""
+def _values(path: Path, form: Callable[[Sequence[Any]], list[Any]]) -> tuple[list[Any], tuple[str, ...] | None]:
+    """The rows or tasks of a place, a `Lost` for each that cannot be read; the labels, of a form that names them.
+
+    `form` is what becomes of the rows of a file that names none.
+    """
     if not path.exists():
         raise CorpusError("There is no file", path)
     if path.is_dir():
         reports, labels = stored.load(path)
         return [_row(report) for report in reports], labels
     content = content_of(path)
-    files = archives.members(content, path) if content.startswith(archives.ZIP) else [(path.name, content)]
-    texts = [(_suffix(name), decoded(one, path)) for name, one in files]
-    if not any(conll.is_conll(text, suffix) for suffix, text in texts):
-        return [value for suffix, text in texts for value in _rows(text, suffix, path)], None
-    if len(texts) > 1:
+    if not content.startswith(archives.ZIP):
+        return _of_file(decoded(content, path), path, form)
+    files = [(path / name, name, one) for name, one in archives.members(content, path)]
+    found = [(name, *_of_file(decoded(one, place), place, form)) for place, name, one in files]
+    if len(found) > 1 and any(labels is not None for _, _, labels in found):
         raise CorpusError("Several files, some of them CoNLL, are in the archive", path, "give one of them")
-    found, labels = conll.decode(texts[0][1], path)
+    return [_placed(value, name) for name, values, _ in found for value in values], found[0][2]
+
+
+def _of_file(
+    text: str, path: Path, form: Callable[[Sequence[Any]], list[Any]]
+) -> tuple[list[Any], tuple[str, ...] | None]:
+    suffix = _suffix(path.name)
+    if not conll.is_conll(text, suffix):
+        return form(_rows(text, suffix, path)), None
+    found, labels = conll.decode(text, path)
     return [one if isinstance(one, Lost) else _row(one) for one in found], labels
+
+
+def _placed(value: Any, name: str) -> Any:
+    return replace(value, place=f"{name}, {value.place}") if isinstance(value, Lost) else value
 
 
 def _rows(text: str, suffix: str, path: Path) -> list[Any]:

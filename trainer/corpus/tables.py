@@ -23,6 +23,8 @@ def rows_of(text: str) -> list[dict[str, Any] | Lost]:
     head, records = table(text)
     if head is None:
         return [Lost("line 1", "the header is malformed CSV")]
+    if twice := [place for place, name in enumerate(head, start=1) if name and name in head[: place - 1]]:
+        return [Lost("line 1", f"column {twice[0]} has the name of an earlier one: rename one of them")]
     return [_row(head, record) for record in records if record.cells != []]
 
 

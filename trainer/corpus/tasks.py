@@ -23,6 +23,9 @@ PLAIN = LabelConfig("label", "text", "text", ())
 OTHER_VALUES = {"choices", "rating", "number", "datetime", "taxonomy"}
 """What a region's value holds that stands under the name of a control for regions, other than Labels."""
 
+MENTIONS = ("mention", "text", "entity", "word")
+"""Under what a span has the text that it covers, of whatever tool."""
+
 ROW_FIELDS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}
 """Columns of a JSON-MIN row that are no data of the task (label-studio-sdk 2.1.2)."""
 
@@ -114,6 +117,8 @@ def is_flat_row(row: dict[str, Any]) -> bool:
 def _span_row(row: dict[str, Any], config: LabelConfig) -> Task:
     fields = [span if isinstance(span, dict) else {} for span in row["spans"]]
     result = [region(span.get("start"), span.get("end"), span.get("label"), config) for span in fields]
+    for marked, span in zip(result, fields, strict=True):
+        marked["value"]["text"] = next((span[key] for key in MENTIONS if key in span), None)
     data = {config.text_key: row["text"]}
     result += [{"type": "relation"}] * len(_listed(row.get("relations")))
     # Prodigy keeps what the annotator accepted, rejected and ignored in one file.
