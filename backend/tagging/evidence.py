@@ -11,7 +11,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import rjieba
@@ -27,6 +27,8 @@ NONE = 0
 """The id of what is not there: no proposal, or a place beyond the ends of the text."""
 SHARES = 4
 """Steps in which memory tells how often a string was labelled where it stood."""
+KEPT = 1 << 16
+"""Words whose ids are kept: reports bring new numbers and names for as long as a process lives."""
 KINDS = ["digit", "blank", "latin", "han", "stop", "comma", "bracket", "sign", "other"]
 """Kinds of characters; the id of a kind is its place here, from 1."""
 _DIGITS = re.compile("[0-9]")
@@ -61,7 +63,7 @@ def gather(texts: Sequence[str], memories: Sequence[SpanMemory], labels: Iterabl
     return Evidence(tuple(map(len, texts)), columns | _characters(folded) | _words(folded))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def named(name: str) -> int:
     """The id of a name, the same in every process."""
     return zlib.crc32(name.encode())
@@ -135,7 +137,7 @@ def _words(texts: Sequence[str]) -> dict[str, Ids]:
     return {name: np.repeat(column, lengths) for name, column in columns.items()} | {"places": places}
 
 
-@cache
+@lru_cache(maxsize=64)
 def _places(length: int) -> Ids:
     """Where each character of a word stands in it."""
     inner = ["middle"] * (length - 2)
@@ -143,7 +145,7 @@ def _places(length: int) -> Ids:
     return np.array([_PLACES[name] for name in names], dtype=np.uint32)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=KEPT)
 def _part_of_speech(word: str) -> int:
     return named(rjieba.tag(word, False)[0][1])
 

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from backend.ner.spans import Span
 from backend.rules import LABELS, SpanMemory, propose
-from backend.tagging.evidence import KINDS, NONE, SHARES, Evidence, gather, named, share_id, tag_id
+from backend.tagging.evidence import (
+    KINDS,
+    NONE,
+    SHARES,
+    Evidence,
+    _part_of_speech,
+    _places,
+    gather,
+    named,
+    share_id,
+    tag_id,
+)
 from tests.tagging.texts import MEMORY, ODD, REPORT, TEXTS
 
 KNOWN = (*LABELS, "NAME")
@@ -126,3 +137,11 @@ def test_neighbours_are_the_words_beside_a_word_and_none_at_the_ends(texts: list
             said = columns[own][first].tolist()
             assert columns[f"{names}_before"][first].tolist() == [NONE, *said[:-1]]
             assert columns[f"{names}_after"][first].tolist() == [*said[1:], NONE]
+
+
+def test_what_is_kept_of_words_is_bounded() -> None:
+    gathered(["a" * length for length in range(1, 200)])
+    for kept in (named, _places, _part_of_speech):
+        limit = kept.cache_info().maxsize
+        assert limit is not None
+        assert kept.cache_info().currsize <= limit
