@@ -159,9 +159,8 @@ class Annotator:
     def play(self, reports: int, batch: int) -> None:
         """Annotate that many reports, a batch at a time, and print a row after each round."""
         wait_until_settled(self.demo, self.project, lambda: None)
-        say(
-            f"seconds  from the last submit of {batch} until the version that learned them serves; kept: it did not win"
-        )
+        say(f"seconds  from the last submit of {batch} until the version that learned them serves;")
+        say("         kept: the gate kept the one before")
         say(f"F1       of what serves on the {len(self.tests)} reports of test.json, with its 95 % interval")
         say("edits    spans to add, remove, move or relabel in a prefilled report, mean of the batch")
         say("")
