@@ -17,8 +17,8 @@ from backend.rules import EMPTY_MEMORY
 from backend.settings import Settings
 from trainer import base_model
 from trainer.dataset import Report, split
-from trainer.evaluation import Found, judge, score_modes
-from trainer.learning import Learner
+from trainer.evaluation import Found, score_modes
+from trainer.learning import Learner, judge_both
 from trainer.plan import Plan
 from trainer.promotion import best_mode
 from trainer.recipe import Recipe, customized
@@ -69,7 +69,7 @@ class Runs:
         learned = Learner(self.settings, config, self.folder, "benchmark", lambda **_: None).learn(train, holdout)
         mode = best_mode(score_modes(learned.judged, config.labels))
         seconds = time.monotonic() - started
-        found = {name: judge(learned.predictor, test).by_mode for name, test in tests.items()}
+        found = {name: judge_both(learned.tagger, learned.predictor, test).by_mode for name, test in tests.items()}
         shutil.rmtree(self.folder)
         return {
             "mode": mode,

@@ -58,9 +58,17 @@ BY_CHANCE = f"the candidate is lower by more than {TOLERANCE}, which on {{report
 
 
 def best_mode(modes: Mapping[Mode, Score], current: Mode | None = None) -> Mode:
-    """The mode with the highest micro F1, `current` among equally good ones; rules when nothing could be measured."""
+    """The mode with the highest micro F1, `current` among equally good ones; rules when nothing could be measured.
+
+    Rules with span memory are no candidate beside a tagger: they are its evidence, and it begins as they do. Whether it
+    serves in place of them is for the gate, not for the F1 of a few reports.
+    """
     order = sorted(PREFERENCE, key=lambda mode: mode != current)
-    return max((mode for mode in order if mode in modes), key=lambda mode: modes[mode].micro.f1, default="rules")
+    return max(
+        (mode for mode in order if mode in modes and not (mode == "rules" and "tagger" in modes)),
+        key=lambda mode: modes[mode].micro.f1,
+        default="rules",
+    )
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from backend.labelstudio.wire import task_text
 from backend.model_card import ModelCard
 from backend.predictor import ModelPredictor
 from backend.switching import carry_out, deciding
+from backend.tagging.features import CHECKSUM
 from trainer import base_model
 from trainer.cards import card_of, rejected
 from trainer.copies import answers, once, unseen
@@ -150,7 +151,14 @@ class Round:
         reason to train.
         """
         settings = self.settings
-        parts = [dataset.hash, base_model.name(settings), settings.train_steps, settings.seed, settings.train_min]
+        parts = [
+            dataset.hash,
+            CHECKSUM,
+            base_model.name(settings),
+            settings.train_steps,
+            settings.seed,
+            settings.train_min,
+        ]
         parts += [settings.holdout_share, settings.holdout_min, settings.engine, settings.train_options]
         parts += [settings.augment, settings.pretrain, settings.self_training, settings.warm_start, settings.deep]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

@@ -53,7 +53,7 @@ class Packing:
         return unpacked
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Marginals:
     """What the forward and backward recursions give, packed.
 

@@ -36,7 +36,7 @@ _MARKS = {".。": "stop", ",，;；、:：": "comma", '()（）[]【】"“”':
 _PLACES = {"single": 1, "begin": 2, "middle": 3, "end": 4}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Ids of the code points of texts, one text after the other: name of a column -> [code points].
 

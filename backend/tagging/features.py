@@ -49,13 +49,14 @@ def _windows(column: str, length: int, first: int, last: int, scale: float) -> I
 RULE = Template(NAMED, (("rules", 0), ("rule_names", 0)), "rules")
 MEMORY = Template(2.0, (("memory", 0), ("shares", 0)), "memory")
 KIND_HERE = Template(KIND, (("kinds", 0),))
+ALWAYS = Template(1.0, ())
 HERE = ("rules", 0)
 
 TEMPLATES: tuple[Template, ...] = (
     RULE,
     MEMORY,
     KIND_HERE,
-    Template(1.0, ()),
+    ALWAYS,
     # characters and what kind they are of
     *_windows("characters", 1, -3, 3, TEXT),
     *_windows("characters", 2, -3, 2, TEXT),
@@ -100,6 +101,10 @@ TEMPLATES: tuple[Template, ...] = (
     Template(CONTEXT, (("memory", 0), ("characters", 0)), "memory"),
     Template(CONTEXT, (("memory", 0), ("denied", 0)), "memory"),
 )
+
+
+CHECKSUM = named(repr((BITS, TEMPLATES)))
+"""Changes with the features: weights of other ones mean nothing here."""
 
 
 def feature_numbers(evidence: Evidence) -> NDArray[np.int32]:

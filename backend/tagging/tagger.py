@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ from backend.ner.uncertainty import token_entropy
 from backend.rules import SpanMemory
 from backend.tagging.crf import Packing, best_sequences, marginals
 from backend.tagging.evidence import gather
-from backend.tagging.features import BITS, TEMPLATES, feature_numbers
+from backend.tagging.features import BITS, CHECKSUM, TEMPLATES, feature_numbers
 
 FILE = "tagger.npz"
 """Name of the file that holds a version's tagger."""
@@ -28,7 +28,7 @@ BATCH = 20_000
 SOURCE = "tagger"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tagged:
     """A text with the tag of each character in the best sequence [characters], and all probabilities [.., tags]."""
 
@@ -48,7 +48,7 @@ class Tagged:
         return np.stack([places[:-1], places[1:]], axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tagger:
     """Weights [features, tags] of the features numbered `numbers` (sorted), and of transitions [tags, tags]."""
 
@@ -56,7 +56,7 @@ class Tagger:
     numbers: NDArray[np.int32]
     weights: NDArray[np.float32]
     transitions: NDArray[np.float64]
-    iterations: int = field(default=0, compare=False)
+    iterations: int = 0
 
     def tag(self, texts: Sequence[str], memory: SpanMemory) -> Iterator[Tagged]:
         """What it says about each text, in order."""
@@ -95,17 +95,19 @@ class Tagger:
         """The tagger as a file of NumPy arrays."""
         stream = io.BytesIO()
         labels = np.frombuffer(json.dumps(self.scheme.labels).encode(), dtype=np.uint8)
-        np.savez(stream, numbers=self.numbers, weights=self.weights, transitions=self.transitions, labels=labels)
+        own = {"numbers": self.numbers, "weights": self.weights, "transitions": self.transitions}
+        np.savez(stream, labels=labels, features=np.array([CHECKSUM]), **own)  # type: ignore[arg-type]
         return stream.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Tagger:
-        """Read what `to_bytes` wrote; raises ValueError for anything else."""
+        """Read what `to_bytes` wrote; raises ValueError for anything else, also for weights of other features."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 labels = tuple(json.loads(arrays["labels"].tobytes()))
+                known = arrays["features"].tolist() == [CHECKSUM]
                 tagger = cls(LabelScheme(labels), arrays["numbers"], arrays["weights"], arrays["transitions"])
-            if not tagger._fits():
+            if not (known and tagger._fits()):
                 raise ValueError
         except Exception as error:  # NumPy, zipfile, zlib and json raise a dozen kinds for bytes that are not theirs
             raise ValueError(f"not a tagger: {type(error).__name__}") from None
