@@ -138,7 +138,7 @@ class Settings(BaseModel):
         default=1, alias="ECG_RETRAIN_MIN", ge=1, description="New annotations before a round starts."
     )
     retrain_quiet: float = Field(
-        default=10.0, alias="ECG_RETRAIN_QUIET", ge=0, description="A round waits for this long without annotations."
+        default=2.0, alias="ECG_RETRAIN_QUIET", ge=0, description="A round waits for this long without annotations."
     )
     retrain_max_wait: float = Field(
         default=120.0, alias="ECG_RETRAIN_MAX_WAIT", ge=0, description="... but never longer than this."

