@@ -132,8 +132,6 @@ def run(demo: Demo, stack: ExitStack) -> None:
     for port in (demo.label_studio_port, demo.backend_port, demo.console_port):
         check_free(port)
     point_to(demo, stack)
-    say("Base model: the built-in encoder, made once from two packages (100 MB) ...")
-    ecgal(demo, "base-model", "build")
     say(f"Label Studio on {demo.label_studio_url} (the first start takes half a minute) ...")
     stack.callback(demo.label_studio, "stop")
     demo.label_studio("start")
