@@ -174,7 +174,7 @@ def test_a_round_waits_for_a_label_studio_that_is_away(site: Site) -> None:
 def test_a_damaged_version_answers_loudly_and_is_rolled_back(site: Site) -> None:
     version = site.wait_whole()["serving"]
     folder = site.stack.home / "projects" / site.project.id / "models" / version
-    for name in ("openvino.xml", "card.json"):
+    for name in ("tagger.npz", "card.json"):
         path = folder / name
         path.write_bytes(path.read_bytes()[:100])
         site.kill("gunicorn")
