@@ -191,6 +191,7 @@ def test_a_promoted_version_is_published_with_what_came_of_8_bits(
         "label_studio_token": "never used",
         "threads": 1,
         "train_steps": 8,
+        "deep": "always",
         "int8_loss": 1.0,
         "int8_spearman": -1.0 if passes else 1.0,
         "int8_speedup": 0.0,
