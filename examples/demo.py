@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from examples.demo_state import POLL, REPORTS, Demo, DemoError, api, checked, say, wait_until_settled
+from examples.reports_import import import_reports
 
 TITLE = "心电图报告 · ECG"
 
@@ -37,7 +38,7 @@ def project(demo: Demo) -> str:
         number = str(created.json()["id"])
         for name in ("seed10.json", "unlabelled.json"):
             tasks = json.loads((REPORTS / name).read_text("utf-8"))
-            client.post(f"/api/projects/{number}/import", json=[importable(task) for task in tasks]).raise_for_status()
+            import_reports(client, number, [importable(task) for task in tasks])
             say(f"  imported {len(tasks)} reports ({name})")
     demo.project_file.write_text(number, "utf-8")
     return number

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from backend.labelstudio.client import LabelStudioClient
+from examples.reports_import import import_reports
 from tests.label_studio import ROOT, LabelStudio, free_port
 
 REPORTS = ROOT / "examples" / "ecg_reports"
@@ -142,7 +143,7 @@ class LabelProject:
             {"data": t["data"], "annotations": [{"result": a["result"]} for a in t.get("annotations", [])]}
             for t in tasks
         ]
-        stack.http.post(f"/api/projects/{number}/import", json=rows).raise_for_status()
+        import_reports(stack.http, number, rows)
         stack.ecgal("connect", "--url", server.url, "--token", server.token, "--project", number)
         return cls(stack, number)
 
@@ -242,6 +243,4 @@ class LabelProject:
 
     def import_tasks(self, tasks: list[dict[str, Any]]) -> list[int]:
         """Import tasks, with annotations where they have some; the new ids."""
-        before = set(self.data())
-        self.http.post(f"/api/projects/{self.id}/import", json=tasks).raise_for_status()
-        return sorted(set(self.data()) - before)
+        return sorted(import_reports(self.http, self.id, tasks))
