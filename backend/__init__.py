@@ -5,10 +5,11 @@ Predicting
     backend.labelstudio.config   labelling configuration -> labels, text key
     backend.serving              project -> predictor of the serving version
     backend.predictor            text -> spans, uncertainty
+    backend.tagging              text -> evidence -> tag probabilities of the tagger
     backend.engine.tokenizer     text -> tokens with code-point offsets
     backend.engine               tokens -> tag probabilities
     backend.ner.decoding         probabilities -> legal BIO tags
-    backend.rules                proposals before, beside and instead of a network
+    backend.rules                proposals before anything is learned, and evidence for the tagger
     backend.ranking.control      uncertainty -> priority
     backend.labelstudio.wire     prediction -> Label Studio's JSON
 

@@ -5,6 +5,7 @@
     trainer.dataset        annotated tasks -> frozen dataset, with reasons for what was left out
     trainer.corpus         annotated reports in files, and their splits
     trainer.learning       reports -> predictor and its judgement, for rounds and for `ecgal train`
+    trainer.tagging        reports -> tagger, in seconds
     trainer.plan           what a learning does beside the preset
     trainer.recipe         every choice of a fine-tuning, with presets
     trainer.augmentation   variants of annotated reports
@@ -14,7 +15,7 @@
     trainer.training       fine-tuning; its parts are in trainer.fine_tuning
     trainer.distillation   a smaller student of a trained network
     trainer.export         weights -> engine files and other forms
-    trainer.evaluation     rules, network and their merge on the same held-out reports
+    trainer.evaluation     tagger, rules, network and merge on the same held-out reports
     trainer.calibration    honest probabilities
     trainer.bootstrap      intervals and comparisons by report
     trainer.promotion      the gate: promote or keep, and why
