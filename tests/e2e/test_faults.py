@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rq import Queue
 
+from backend.model_card import ModelCard
 from cli.doctor import listened
 from cli.processes import family
 from tests.e2e.site import GOLD, QUICK, Site, runs_a_job
@@ -174,7 +175,8 @@ def test_a_round_waits_for_a_label_studio_that_is_away(site: Site) -> None:
 def test_a_damaged_version_answers_loudly_and_is_rolled_back(site: Site) -> None:
     version = site.wait_whole()["serving"]
     folder = site.stack.home / "projects" / site.project.id / "models" / version
-    for name in ("tagger.npz", "card.json"):
+    card = ModelCard.model_validate_json((folder / "card.json").read_text("utf-8"))
+    for name in ("tagger.npz" if card.mode == "tagger" else "openvino.xml", "card.json"):
         path = folder / name
         path.write_bytes(path.read_bytes()[:100])
         site.kill("gunicorn")
