@@ -30,6 +30,7 @@ from backend.errors import CorpusError
 from backend.labelstudio.config import LabelConfig, parse_label_config
 from backend.predictor import Predictor, RulesPredictor
 from backend.settings import Settings
+from trainer.copies import once
 from trainer.corpus import read
 from trainer.dataset import Report, split
 from trainer.evaluation import predict_spans, score, score_modes
@@ -56,7 +57,7 @@ def main(data: Path, label_config: Path | None, train: str, seeds: int, as_json:
         corpus = read(data, config)
     except CorpusError as error:
         raise click.ClickException(str(error)) from None
-    reports = list(corpus.dataset.reports)
+    reports = list(once(corpus.dataset).reports)  # no copy on both sides
     if len(reports) < 2 * max(sizes):
         raise click.ClickException(f"--train {max(sizes)} needs {2 * max(sizes)} reports, the file has {len(reports)}")
     results = {str(size): measure(reports, corpus.config, size, seeds) for size in sizes}

@@ -151,16 +151,10 @@ class Round:
         reason to train.
         """
         settings = self.settings
-        parts = [
-            dataset.hash,
-            CHECKSUM,
-            base_model.name(settings),
-            settings.train_steps,
-            settings.seed,
-            settings.train_min,
-        ]
-        parts += [settings.holdout_share, settings.holdout_min, settings.engine, settings.train_options]
-        parts += [settings.augment, settings.pretrain, settings.self_training, settings.warm_start, settings.deep]
+        parts = [dataset.hash, CHECKSUM, base_model.name(settings), settings.seed, settings.deep]
+        parts += [settings.train_steps, settings.train_min, settings.holdout_share, settings.holdout_min]
+        parts += [settings.engine, settings.train_options]
+        parts += [settings.augment, settings.pretrain, settings.self_training, settings.warm_start]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
     def same_content(self, version: str) -> ModelCard | None:
@@ -251,10 +245,8 @@ class Round:
 
     def quantises(self) -> bool:
         """Whether a network that shall serve is offered 8 bits."""
-        return self.settings.deep == "always" and (self.settings.engine, self.settings.precision) == (
-            "openvino",
-            "auto",
-        )
+        wanted = (self.settings.deep, self.settings.engine, self.settings.precision)
+        return wanted == ("always", "openvino", "auto")
 
     def quantise(self, card: ModelCard, candidate: Candidate) -> ModelCard:
         """The card of a version that shall serve, with what became of its network in 8 bits; see `quantisation`."""

@@ -48,8 +48,8 @@ def report_entropy(entropies: NDArray[np.float64]) -> float:
     """How much a report of these token entropies [n] is worth asking about: 0..1, 0.0 for one without tokens.
 
     The sum over the root of the number of tokens, s / (1 + s): between the sum, which longer reports win, and the
-    mean, which reports of two characters win. Of the three it goes best with the number of wrong spans in a report
-    where lengths differ (docs/learning.md).
+    mean, which reports of two characters win. It goes better with the number of wrong spans in a report than the mean
+    does (docs/learning.md).
 
     >>> report_entropy(np.zeros(0)), report_entropy(np.full(4, 0.5))
     (0.0, 0.5)
