@@ -212,6 +212,11 @@ class ModelCard(_Record):
     """Bytes of each file of the version, by which damage is noticed."""
 
     @property
+    def learned(self) -> bool:
+        """Whether it has weights of its own, a tagger's or a network's, beside rules and span memory."""
+        return self.mode == "tagger" or self.training.steps > 0
+
+    @property
     def f1(self) -> float | None:
         """Strict micro F1 of the serving mode on the evaluation reports; None when nothing was evaluated."""
         score = self.evaluation.modes.get(self.mode)

@@ -65,8 +65,8 @@ DISPLACED = "displaced"
 class Proposals:
     """What the serving version and the live memory say about a text whose stored prediction is known.
 
-    `memory` is all that is remembered, `fresh` what the version does not know of it. `rules` says that the version
-    has no network: then its prediction is made anew. `terms` are the strings that only annotators know,
+    `memory` is all that is remembered, `fresh` what the version does not know of it. `rules` says that rules
+    and memory answer alone: then the prediction is made anew. `terms` are the strings that only annotators know,
     as they stand in reports, with their labels; the latest first.
     """
 
@@ -89,7 +89,7 @@ class Proposals:
         memory = known.extended((report.text, report.spans) for report in reports)
         fresh = memory.beyond(known)
         said = [report.text[span.start : span.end] for report in reversed(reports) for span in report.spans]
-        rules = card is None or card.mode == "rules" or not card.training.steps
+        rules = card is None or card.mode == "rules" or not card.learned
         return cls(version, config, memory, fresh, rules, _news(said, config.labels, fresh))
 
     def changes(self, task: Mapping[str, Any], said: Answer | None) -> Iterator[tuple[int, list[JsonObject]]]:

@@ -138,23 +138,23 @@ def _project(asked: object) -> str:
 
 
 def _reader(parts: WebParts, project: str) -> Reader:
-    """The project's serving version; without one the only network that serves, else the rules.
+    """The project's serving version; without one the only learned version that serves, else the rules.
 
     Raises NotFound, LabelConfigError, ModelError.
     """
     if project:
         labels = parts.serving.config(overview.known(parts, project), "").labels
         return Reader(parts, project, parts.serving.predictor(project, labels), labels)
-    networks = [known for known in parts.registry.projects() if _has_network(parts, known)]
-    if len(networks) == 1:
-        return _reader(parts, networks[0])
+    learned = [known for known in parts.registry.projects() if _has_learned(parts, known)]
+    if len(learned) == 1:
+        return _reader(parts, learned[0])
     labels = tuple(sorted(STRUCTURED))
     return Reader(parts, "", RulesPredictor(RULES_VERSION, labels), labels)
 
 
-def _has_network(parts: WebParts, project: str) -> bool:
+def _has_learned(parts: WebParts, project: str) -> bool:
     version = parts.registry.serving(project)
     try:
-        return version != RULES_VERSION and parts.registry.card(project, version).training.steps > 0
+        return version != RULES_VERSION and parts.registry.card(project, version).learned
     except BackendError:
         return False

@@ -18,16 +18,19 @@ from redis import Redis
 from backend.annotated_texts import Answer
 from backend.errors import BackendError
 from backend.live_memory import LiveReport
+from backend.model_card import TrainingSummary
 from backend.ner.spans import Span
 from backend.ranking.copies import report_key
 from backend.ranking_index import RankedTask
 from backend.records import Connection
-from backend.registry import RULES_VERSION
+from backend.registry import MEMORY, RULES_VERSION
+from backend.rules import EMPTY_MEMORY
 from backend.settings import Settings
+from tests.cards import card
 from tests.servers import Request, Response, answering
 from tests.test_live_memory import CONFIG, TERM
 from trainer.parts import WorkerParts
-from trainer.proposing import HEAD, LONGEST_TERM, Proposer
+from trainer.proposing import HEAD, LONGEST_TERM, Proposals, Proposer
 from trainer.reconcile import Reconciler
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -450,3 +453,12 @@ def test_of_an_unexpected_error_type_and_place_are_logged(
         assert record.exc_info is None
     assert TERM not in caplog.text
     assert TOKEN not in caplog.text
+
+
+def test_what_a_tagger_found_is_not_made_anew_by_the_rules(parts: WorkerParts) -> None:
+    folder = parts.registry.new_folder("7")
+    (folder / MEMORY).write_text(EMPTY_MEMORY.to_json(), "utf-8")
+    made = card(version="ecg-r0001-00000001", project="7", mode="tagger", training=TrainingSummary(iterations=9))
+    parts.registry.publish(made, folder)
+    parts.registry.promote("7", made.version)
+    assert not Proposals.of(parts, "7").rules

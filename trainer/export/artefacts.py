@@ -105,9 +105,9 @@ def export(
 
 
 def require_network(card: ModelCard) -> None:
-    """Refuse a version that has rules only; raises ModelError."""
+    """Refuse a version without a network; raises ModelError."""
     if not card.training.steps:
-        raise ModelError("This version has rules and no network", card.version, "train one with `ecgal train`")
+        raise ModelError("This version has no network", card.version, "train one with `ecgal train`")
 
 
 def weight_bytes(folder: Path) -> int:
